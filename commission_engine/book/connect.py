@@ -1,0 +1,128 @@
+"""Open a book: connect, create and migrate the database, refuse what this program cannot read."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+from commission_engine.problems import CommissionError, TryAgain, UsageError
+from commission_engine.resources import folder
+
+BUSY_SECONDS = 30
+_SUPPORTED = ("sqlite", "postgresql")
+
+
+def connect(url: str) -> sa.Engine:
+    """An engine for a SQLite or PostgreSQL URL; nothing is opened yet."""
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError as why:
+        raise UsageError(
+            f"{url!r} is not a database URL",
+            "Write such as sqlite:///commission.db or postgresql://user@host/name.",
+        ) from why
+    if parsed.get_backend_name() not in _SUPPORTED:
+        raise UsageError(
+            f"{parsed.get_backend_name()} is not a database that a book can be kept in",
+            "Use sqlite:///FILE or postgresql://user@host/name.",
+        )
+    if parsed.get_backend_name() == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    elif parsed.database in (None, "", ":memory:"):
+        raise UsageError(
+            "a book in memory would be gone with this command",
+            "Use such as sqlite:///commission.db.",
+        )
+    try:
+        engine = sa.create_engine(parsed, poolclass=sa.NullPool)
+    except (NoSuchModuleError, ModuleNotFoundError) as why:
+        raise UsageError(
+            "the PostgreSQL driver is not installed",
+            "Install the extra: pip install 'commission-engine[postgres]'.",
+        ) from why
+    if parsed.get_backend_name() == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we begin transactions ourselves, see _begin_immediate
+    for pragma in (
+        f"busy_timeout={BUSY_SECONDS * 1000}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "recursive_triggers=ON",  # REPLACE deletes rows; its deletes have to meet the triggers too
+        "temp_store=MEMORY",
+        "cache_size=-200000",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    if not connection.get_execution_options().get("reads_only"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql("BEGIN")
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One consistent view of the book that writes nothing and keeps nobody from writing."""
+    options = {"reads_only": True}
+    if engine.dialect.name == "postgresql":
+        options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}  # type: ignore[dict-item]
+    with translated(engine), engine.connect().execution_options(**options) as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One transaction: all of it becomes true at its end, or nothing does."""
+    with translated(engine), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def translated(engine: sa.Engine) -> Iterator[None]:
+    """Say in our words that the database could not be reached or was busy."""
+    try:
+        yield
+    except OperationalError as why:
+        where = engine.url.render_as_string(hide_password=True)
+        said = str(why.orig).strip().splitlines()[0] if why.orig else str(why)
+        hint = "Nothing was changed. Look at the database, then run the same command again."
+        raise TryAgain(f"{where}: {said}", hint) from why
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Create the database's tables or bring them up to this program; does nothing when they are.
+
+    A database that a newer program has written is refused.
+    """
+    script = ScriptDirectory(str(folder("migrations")))
+    newest = script.get_current_head()
+    with reading(engine) as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    if current == newest:
+        return
+    known = {revision.revision for revision in script.walk_revisions()}
+    if current is not None and current not in known:
+        raise CommissionError(
+            f"the book's schema is {current}, newer than this program knows ({newest})",
+            "Nothing was changed. Install the version of commission-engine that wrote it.",
+        )
+    config = Config()
+    config.set_main_option("script_location", str(folder("migrations")).replace("%", "%%"))
+    with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":  # two first commands at once: one migrates
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(1919250543)")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

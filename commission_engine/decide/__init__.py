@@ -1,0 +1,1 @@
+"""The calculation: `kernel.py` runs, `reference.py` explains and judges it."""
