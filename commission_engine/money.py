@@ -161,4 +161,5 @@ def spoken(minor: Minor, code: str, decimals: int, locale: str = "en") -> str:
         return f"{amount:,.{decimals}f} {code}"
     money = Money(amount, code)
     pattern, parsed = _pattern(locale, decimals)
-    return pattern.apply(money.amount, parsed, currency=money.currency.code, currency_digits=False)
+    code = money.currency.code
+    return str(pattern.apply(money.amount, parsed, currency=code, currency_digits=False))

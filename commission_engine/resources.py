@@ -1,4 +1,4 @@
-"""Where the program's own files are: in an installed wheel beside the code, else in the checkout."""
+"""Where the program's own files are: beside the code in a wheel, else in the checkout."""
 
 from pathlib import Path
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from polars.datatypes import DataTypeClass
 
 from commission_engine.problems import Code
 
-PLACE: dict[str, type[pl.DataType]] = {
+PLACE: dict[str, DataTypeClass] = {
     "file": pl.Int32,
     "line": pl.Int64,
     "start": pl.Int64,
@@ -20,11 +21,17 @@ PLACE: dict[str, type[pl.DataType]] = {
 }
 """Where a row stands: the file's number, the line, and the bytes from `start` up to `stop`."""
 
-REFUSED = pl.Schema(
-    {**PLACE, "code": pl.String, "column": pl.String, "text": pl.String, "message": pl.String}
-)
+_REFUSED: dict[str, DataTypeClass] = {
+    **PLACE,
+    "code": pl.String,
+    "column": pl.String,
+    "text": pl.String,
+    "message": pl.String,
+}
+REFUSED = pl.Schema(_REFUSED)
+"""A refused row: where it stands, and why. `text` is what `column` held, in its plain form."""
 
-_NUMBERED = pl.Schema({"row": pl.Int64, **REFUSED})
+_NUMBERED = pl.Schema({"row": pl.Int64, **_REFUSED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,26 @@ Ids, instants, amounts and limits come from small stocks, so ties and exact hits
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
-from itertools import groupby, pairwise
+from functools import cache
+from itertools import groupby, islice, pairwise
 from typing import TypeAlias
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from commission_engine.calendar import BEGINNING, Window, nests
-from commission_engine.decide.reference import Edge, Event, Line, Night, decide, local_day, settle
+from commission_engine.decide.reference import (
+    Edge,
+    Event,
+    Line,
+    Night,
+    local_day,
+    settle,
+    zone_rules,
+)
 from commission_engine.money import Rate, Rounding
 from commission_engine.plan.terms import Cap, Every, Level, Payout, Plan, Terms
 
@@ -60,7 +69,7 @@ PLACES = tuple(
         "UTC": ("2026-01-31", "2024-02-29", "1969-12-31"),
         "Europe/Berlin": ("2026-03-29", "2026-10-25", "2025-12-31"),
         # Until 2011 the clocks of St John's changed at one minute past midnight.
-        "America/St_Johns": ("2026-03-08", "2010-11-06", "2010-03-14", "2026-11-01"),
+        "America/St_Johns": ("2026-03-08", "2010-11-07", "2010-11-06", "2010-03-14", "2010-11-07"),
         # Samoa had no 30 December 2011.
         "Pacific/Apia": ("2011-12-29", "2021-04-03", "2026-06-30"),
         # Nepal moved its clocks by fifteen minutes at the start of 1986.
@@ -72,16 +81,19 @@ TIMES = (
     time(0, 0), time(0, 0, 0, 1), time(0, 0, 30), time(2, 30), time(12),
     time(23, 30), time(23, 59, 59, 999_999),
 )  # fmt: skip
+ST_JOHNS_TIMES = (time(0, 0, 30), time(0), time(23, 30), time(2, 30), time(0, 0, 30))
+NIGHTS = (1, 2, 3, 4, 4, 5, 5)
+PEOPLE = (1, 2, 4, 5, 6, 7, 8, 8)
 NIGHT_GAPS = (1, 1, 2, 7, 31, 100)
 DAY_OFFSETS = (0, 0, 0, 1, -1, -7, -31)
-REFUND_DELAYS = (0, 1, 60_000_000, 3_600_000_000, DAY_US, 40 * DAY_US)
+REFUND_DELAYS = (0, 1, 60_000_000, 1_800_000_000, DAY_US, 40 * DAY_US)
 HOLDS = (0, 0, 1, 7, 14, 40)
 
 CURRENCIES = (("USD",), ("JPY",), ("KWD",), ("POINTS",), ("USD", "JPY"), ("KWD", "POINTS"))
 UNITS = {"POINTS": 0}
 AMOUNTS = (0, 1, 2, 3, 5, 6, 7, 10, 11, 14, 15, 20, 25, 30, 50, 100)
 HUGE_AMOUNTS = (10**18 - 1, 10**18 - 2, 5 * 10**17 + 1, 2**53 + 1, 7, 10**17 + 5)
-LIMITS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30)
+LIMITS = (30, 20, 15, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 10, 15, 25, 0)
 HUGE_LIMITS = (10**18 - 1, 5 * 10**17, 10**17 + 1, 2**53, 3)
 RATES = tuple(
     map(Rate.parse, ("0.5", "25%", "5%", "0.125", "20%", "100%", "10%", "0%", "7.5%", "1%"))
@@ -90,8 +102,10 @@ FINE_RATES = RATES + tuple(
     map(Rate.parse, ("33.3333333333333333%", "0.9999999999999999", "0.0000000000000001"))
 )
 LEVELS = (
-    (1,), (0, 1), (1, 2), (1, 2, 3), (0, 1, 2, 3), (0, 2), (1, 3, 5), (0, 1, 2, 3, 4, 5), (),
+    (1,), (0, 1), (1, 2), (1, 2, 3), (0, 1, 2, 3), (0, 2, 3), (1, 3, 5), (0, 1, 2, 3, 4),
+    (1, 2, 3, 4, 5), (0, 1, 2, 4), (1, 2, 3), (),
 )  # fmt: skip
+EVERY = (Every.DAY, Every.DAY, Every.WEEK, Every.MONTH)
 MINIMA = (0, 1, 5, 10, 25)
 
 CALENDAR = (
@@ -104,161 +118,168 @@ WINDOWS = tuple(Window)
 # --- the strategy ------------------------------------------------------------------------------
 
 
+@cache
 def upto(most: int) -> st.SearchStrategy[int]:
     return st.integers(0, most)
 
 
 def index(stock: Sequence[object]) -> st.SearchStrategy[int]:
-    return st.integers(0, len(stock) - 1)
+    return upto(len(stock) - 1)
 
 
-def instant_at(zone: str, day: int, clock: time, fold: int) -> int:
+def instant_at(zone: str, day: int, clock: time, fold: int = 0) -> int:
     """The instant of a local day and time."""
-    from commission_engine.decide.reference import _zone
+    local = datetime.combine(EPOCH + timedelta(days=day), clock, zone_rules(zone))
+    return (local.replace(fold=fold) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
+        microseconds=1
+    )
 
-    local = datetime.combine(EPOCH + timedelta(days=day), clock, _zone(zone)).replace(fold=fold)
-    return (local - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+@dataclass(frozen=True)
+class _Scene:
+    """What a world's parts are drawn from; `chained`: caps are nested."""
+
+    zone: str
+    days: tuple[int, ...]
+    moments: tuple[int, ...]
+    people: tuple[str, ...]
+    codes: tuple[str, ...]
+    huge: bool
+    chained: bool
 
 
 @st.composite
 def worlds(draw: Draw, nested: bool | None = None) -> World:
-    """A world; `nested` says whether its caps are (None: either)."""
+    """A world; `nested`: whether its caps must be nested, or may be anything (None: either)."""
+    scene = _scene(draw, bool(draw(upto(2))) if nested is None else nested)
+    plan = _plan(draw, scene)
+    events, edges, statuses = _events(draw, scene), _edges(draw, scene), _statuses(draw, scene)
+    learned = zip(scene.days, events, edges, statuses, strict=True)
+    return World(plan, tuple(Night(d, tuple(e), tuple(g), tuple(s)) for d, e, g, s in learned))
+
+
+def _scene(draw: Draw, chained: bool) -> _Scene:
     zone, anchor = PLACES[draw(index(PLACES))]
-    huge = draw(upto(9)) == 9
+    gaps = [NIGHT_GAPS[draw(index(NIGHT_GAPS))] for _ in range(NIGHTS[draw(index(NIGHTS))] - 1)]
+    first = (anchor - EPOCH).days + draw(upto(2)) - 1
+    days = tuple(first + sum(gaps[:n]) for n in range(len(gaps) + 1))
+    moments = tuple(_moment(draw, zone, days) for _ in range(2 + draw(upto(6))))
+    people = AFFILIATE_IDS[: PEOPLE[draw(index(PEOPLE))]]
     codes = CURRENCIES[draw(index(CURRENCIES))]
-    days = [(anchor - EPOCH).days + DAY_OFFSETS[draw(index(DAY_OFFSETS[:5]))]]
-    days += [NIGHT_GAPS[draw(index(NIGHT_GAPS))] for _ in range(draw(upto(4)))]
-    days = [sum(days[: n + 1]) for n in range(len(days))]
-    moments = [_moment(draw, zone, days) for _ in range(2 + draw(upto(6)))]
-    plan = _plan(draw, zone, days, codes, huge, nested)
-    people = AFFILIATE_IDS[: 1 + draw(index(AFFILIATE_IDS))]
-    events = _events(draw, len(days), moments, people, codes, huge)
-    edges = _edges(draw, len(days), moments, people)
-    statuses = _statuses(draw, len(days), people)
-    return World(
-        plan,
-        tuple(
-            Night(day, tuple(events[n]), tuple(edges[n]), tuple(statuses[n]))
-            for n, day in enumerate(days)
-        ),
-    )
+    return _Scene(zone, days, moments, people, codes, draw(upto(9)) == 9, chained)
 
 
 def _moment(draw: Draw, zone: str, days: Sequence[int]) -> int:
     day = days[draw(index(days))] + DAY_OFFSETS[draw(index(DAY_OFFSETS))]
-    return instant_at(zone, day, TIMES[draw(index(TIMES))], draw(upto(1)))
+    times = ST_JOHNS_TIMES if zone == "America/St_Johns" else TIMES
+    return instant_at(zone, day, times[draw(index(times))], draw(upto(1)))
 
 
-def _plan(
-    draw: Draw, zone: str, days: Sequence[int], codes: Sequence[str], huge: bool, nested: bool | None
-) -> Plan:
+def _plan(draw: Draw, scene: _Scene) -> Plan:
+    days = scene.days
     first = days[0] - (1000 if draw(upto(5)) else 0)
-    starts = {first} | {days[draw(index(days))] - draw(upto(2)) for _ in range(draw(upto(2)))}
-    minimum = {code: MINIMA[draw(index(MINIMA))] for code in codes if draw(upto(2))}
+    later = {days[draw(index(days))] - draw(upto(2)) for _ in range(draw(upto(2)))}
+    minimum = {code: MINIMA[draw(index(MINIMA))] for code in scene.codes if draw(upto(2))}
     return Plan(
         name="acme",
-        timezone=zone,
+        timezone=scene.zone,
         rounding=tuple(Rounding)[draw(upto(2))],
         rate_bounds=(Rate.parse("0"), Rate.parse("1")),
         units=UNITS,
-        payout=Payout(tuple(Every)[draw(upto(2))], minimum),
-        terms=tuple(_terms(draw, start, codes, huge, nested) for start in sorted(starts)),
+        payout=Payout(EVERY[draw(index(EVERY))], minimum),
+        terms=tuple(_terms(draw, scene, starts) for starts in sorted({first} | later)),
     )
 
 
-def _terms(
-    draw: Draw, starts: int, codes: Sequence[str], huge: bool, nested: bool | None
-) -> Terms:
-    """Nested caps: every level's windows lie inside `pivot`, the spanning ones around it."""
-    chained = bool(draw(upto(2))) if nested is None else nested
-    line = (CALENDAR, WEEKS)[draw(upto(1))] if chained else WINDOWS
+def _terms(draw: Draw, scene: _Scene, starts: int) -> Terms:
+    """Nested caps: every level's windows lie inside a pivot, the spanning ones around it."""
+    line = (CALENDAR, WEEKS)[draw(upto(1))] if scene.chained else WINDOWS
     pivot = draw(index(line))
-    inner, outer = (line[: pivot + 1], line[pivot:]) if chained else (line, line)
-    rates = FINE_RATES if huge else RATES
+    inner, outer = (line[: pivot + 1], line[pivot:]) if scene.chained else (line, line)
+    rates = FINE_RATES if scene.huge else RATES
     levels = tuple(
-        Level(number, rates[draw(index(rates))], _caps(draw, inner, codes, huge, chained))
+        Level(number, rates[draw(index(rates))], _caps(draw, scene, inner))
         for number in LEVELS[draw(index(LEVELS))]
     )
-    return Terms(starts, HOLDS[draw(index(HOLDS))], levels, _caps(draw, outer, codes, huge, chained))
+    return Terms(starts, HOLDS[draw(index(HOLDS))], levels, _caps(draw, scene, outer))
 
 
-def _caps(
-    draw: Draw, windows: Sequence[Window], codes: Sequence[str], huge: bool, chained: bool
-) -> tuple[Cap, ...]:
-    """A third of the windows, say, inner before outer where they are a chain."""
+def _caps(draw: Draw, scene: _Scene, windows: Sequence[Window]) -> tuple[Cap, ...]:
+    """A quarter of the windows, say; listed from inner to outer where they are a chain."""
     chosen = draw(upto(2 ** len(windows) - 1)) & draw(upto(2 ** len(windows) - 1))
     listed = [window for n, window in enumerate(windows) if chosen >> n & 1]
-    turn = draw(index(listed)) if listed and not chained else 0
-    stock = HUGE_LIMITS + LIMITS[-2:] if huge else LIMITS
-    limits = [{code: draw(upto(len(stock))) for code in codes} for _ in listed]
-    return tuple(
-        Cap(window, {code: stock[n] for code, n in limit.items() if n < len(stock)})
-        for window, limit in zip(listed[turn:] + listed[:turn], limits, strict=True)
-    )
+    turn = draw(index(listed)) if listed and not scene.chained else 0
+    stock = HUGE_LIMITS if scene.huge else LIMITS
+    caps = []
+    for window in listed[turn:] + listed[:turn]:
+        limits = ((code, draw(upto(len(stock)))) for code in scene.codes)
+        caps.append(Cap(window, {code: stock[n] for code, n in limits if n < len(stock)}))
+    return tuple(caps)
 
 
-def _events(
-    draw: Draw, nights: int, moments: Sequence[int], people: Sequence[str], codes: Sequence[str],
-    huge: bool,
-) -> list[list[Event]]:  # fmt: skip
+def _events(draw: Draw, scene: _Scene) -> list[list[Event]]:
     """Per night the events it learns; a reversal fits its order and is not learned before it."""
-    stock = HUGE_AMOUNTS if huge else AMOUNTS
+    nights, moments = len(scene.days), scene.moments
+    stock = HUGE_AMOUNTS if scene.huge else AMOUNTS
+    ids = _fresh_ids(draw(index(EVENT_IDS)), draw(index(EVENT_IDS)))
     learned: list[list[Event]] = [[] for _ in range(nights)]
-    ids = _fresh_ids(draw(index(EVENT_IDS)), 1 + draw(upto(len(EVENT_IDS) - 2)))
     left = MOST - 1
-    for _ in range(1 + draw(upto(7))):
+    for _ in range(1 + draw(upto(11))):
         night = draw(upto(nights - 1))
         amount = min(stock[draw(index(stock))], left // 2)
-        sign = -1 if draw(upto(7)) == 7 else 1
-        root = Event(
-            next(ids), people[draw(index(people))], moments[draw(index(moments))], sign * amount,
-            codes[draw(index(codes))],
-        )  # fmt: skip
         left -= 2 * amount
+        root = Event(
+            event_id=next(ids),
+            affiliate_id=scene.people[-1 - (draw(index(scene.people)) & draw(upto(7)))],
+            occurred_us=moments[draw(index(moments))],
+            amount=-amount if draw(upto(5)) == 5 else amount,
+            currency=scene.codes[draw(index(scene.codes))],
+        )
         learned[night].append(root)
-        rest = max(root.amount, 0)
-        for _ in range(draw(upto(3))):
-            back = (rest, (rest + 1) // 2, 1)[draw(upto(2))]
-            if not rest:
-                break
-            rest -= back
+        for back in _partial_refunds(draw, max(root.amount, 0)):
             moment = max(moments[draw(index(moments))], root.occurred_us)
             delay = draw(upto(2 * len(REFUND_DELAYS) - 1))
             if delay < len(REFUND_DELAYS):
                 moment = root.occurred_us + REFUND_DELAYS[delay]
-            learned[night + draw(upto(nights - 1 - night))].append(
-                Event(
-                    next(ids), root.affiliate_id, moment, -back, root.currency, root.event_id
-                )
-            )  # fmt: skip
+            refund = replace(
+                root, event_id=next(ids), occurred_us=moment, amount=-back, reverses=root.event_id
+            )
+            learned[night + draw(upto(nights - 1 - night))].append(refund)
     return [events[::-1] for events in learned] if draw(upto(1)) else learned
+
+
+def _partial_refunds(draw: Draw, rest: int) -> Iterator[int]:
+    """Up to three parts of an order's amount: all that is left, half of it, or one unit."""
+    for _ in range(draw(upto(3))):
+        if rest:
+            back = (rest, (rest + 1) // 2, 1)[draw(upto(2))]
+            rest -= back
+            yield back
 
 
 def _fresh_ids(start: int, stride: int) -> Iterator[str]:
     """Every id of the stock once, in an order that `start` and `stride` choose."""
-    size = len(EVENT_IDS)
-    stock = [EVENT_IDS[(start + n) % size] for n in range(size)]
+    stock = [*EVENT_IDS[start:], *EVENT_IDS[:start]]
     while stock:
         yield stock.pop(stride % len(stock))
 
 
-def _edges(
-    draw: Draw, nights: int, moments: Sequence[int], people: Sequence[str]
-) -> list[list[Edge]]:
-    """Per night the edges it learns: a deep tree, moves, late and back-dated ones; no cycle ever."""
-    learned: list[list[Edge]] = [[] for _ in range(nights)]
+def _edges(draw: Draw, scene: _Scene) -> list[list[Edge]]:
+    """Per night the edges it learns: a deep tree, moves, late and back-dated ones; no cycle."""
+    last, moments, people = len(scene.days) - 1, scene.moments, scene.people
     drawn: list[tuple[int, Edge]] = []
     for n, person in enumerate(people[1:], start=1):
         above = draw(upto(n + 4)) - 1
         since = moments[draw(index(moments))] if draw(upto(5)) == 5 else BEGINNING
-        night = draw(upto(nights - 1)) if draw(upto(5)) == 5 else 0
+        night = draw(upto(last)) if draw(upto(5)) == 5 else 0
         if above >= 0:
-            drawn.append((night, Edge(person, people[above if above < n else n - 1], since)))
+            drawn.append((night, Edge(person, people[min(above, n - 1)], since)))
     for _ in range(draw(upto(4))):
         person, above = people[draw(index(people))], draw(upto(len(people)))
         referrer = people[above] if above < len(people) else None
         since = moments[draw(index(moments))] - draw(upto(1))
-        drawn.append((draw(upto(nights - 1)), Edge(person, referrer, since)))
+        drawn.append((draw(upto(last)), Edge(person, referrer, since)))
+    learned: list[list[Edge]] = [[] for _ in scene.days]
     known: list[Edge] = []
     for night, edge in sorted(drawn, key=lambda pair: pair[0]):
         dated = {(e.affiliate_id, e.since_us) for e in known}
@@ -271,37 +292,32 @@ def _edges(
 def _acyclic(edges: Sequence[Edge]) -> bool:
     """Whether at no instant somebody is his own ancestor."""
     return all(
-        person not in path[1:]
+        len(list(islice(ancestry(edges, person, instant), len(edges) + 2))) < len(edges) + 2
         for instant in {edge.since_us for edge in edges}
         for person in {edge.affiliate_id for edge in edges}
-        for path in [list(ancestry(edges, person, instant, most=len(edges) + 1))]
     )
 
 
-def _statuses(
-    draw: Draw, nights: int, people: Sequence[str]
-) -> list[list[tuple[str, str]]]:
-    learned: list[list[tuple[str, str]]] = [[] for _ in range(nights)]
-    for _ in range(draw(upto(4))):
-        status = ("suspended", "closed", "active")[draw(upto(2))]
-        learned[draw(upto(nights - 1))].append((people[draw(index(people))], status))
+def _statuses(draw: Draw, scene: _Scene) -> list[list[tuple[str, str]]]:
+    learned: list[list[tuple[str, str]]] = [[] for _ in scene.days]
+    for _ in range(draw(upto(6))):
+        status = ("suspended", "active", "closed", "suspended", "active")[draw(upto(4))]
+        whose = scene.people[draw(index(scene.people))]
+        learned[draw(upto(len(learned) - 1))].append((whose, status))
     return learned
 
 
-# --- what the reference is asked about, said a second time ----------------------------------------
+# --- parts of the calculation said a second time, to know where a world got to --------------------
 
 
-def ancestry(
-    edges: Iterable[Edge], affiliate_id: str, instant: int, most: int = 99
-) -> Iterator[str]:
-    """The affiliate and his ancestors at an instant; `most` of them at the most."""
+def ancestry(edges: Iterable[Edge], affiliate_id: str, instant: int) -> Iterator[str]:
+    """The affiliate and his ancestors at an instant, without end where they form a cycle."""
     history: dict[str, list[Edge]] = defaultdict(list)
     for edge in sorted(edges, key=lambda e: e.since_us):
         history[edge.affiliate_id].append(edge)
     at: str | None = affiliate_id
-    while at is not None and most >= 0:
+    while at is not None:
         yield at
-        most -= 1
         begun = [e.referrer_id for e in history[at] if e.since_us <= instant]
         at = begun[-1] if begun else None
 
@@ -339,20 +355,33 @@ def is_nested(plan: Plan) -> bool:
 
 @dataclass(frozen=True)
 class Step:
-    """What one cap did to one line: the running total before and after it, and the cap."""
+    """What one cap did to one line: the running total before and after it, and the cap.
+
+    `whose`: a level's cap, by its number, or "all" for one over all levels.
+    """
 
     line: Line
     window: Window
-    spanning: bool
+    whose: int | str
     before: int
     after: int
     limit: int
 
     @property
+    def symmetric(self) -> bool:
+        """A level's order cap, which holds below zero as well."""
+        return self.window is Window.ORDER and not self.spanning
+
+    @property
+    def spanning(self) -> bool:
+        return self.whose == "all"
+
+    @property
     def cut(self) -> int:
-        """How much of the line did not pass (below zero: of a refund)."""
-        paid = min(self.after, self.limit) - min(self.before, self.limit)
-        return self.after - self.before - paid
+        """How much of the line did not pass (below zero: of a refund or an adjustment)."""
+        least = -self.limit if self.symmetric else min(self.before, self.after)
+        kept = [max(least, min(self.limit, total)) for total in (self.before, self.after)]
+        return self.after - self.before - (kept[1] - kept[0])
 
 
 def cap_steps(plan: Plan, lines: Iterable[Line]) -> Iterator[Step]:
@@ -364,33 +393,22 @@ def cap_steps(plan: Plan, lines: Iterable[Line]) -> Iterator[Step]:
             continue
         terms = terms_from[line.terms_day]
         level = next(one for one in terms.levels if one.level == line.level)
-        own = next((c for c in level.caps if c.window is Window.ORDER), None)
+        day = line.available_day - terms.hold_days
         value = line.gross
-        if own and line.currency in own.limit:
-            limit = own.limit[line.currency]
-            key = (line.order_id, line.level)
-            before, after = totals[key], totals[key] + value
-            totals[key] = after
-            kept = [max(-limit, min(limit, t)) for t in (before, after)]
-            if before < 0 or after < 0:  # an adjustment: the same below zero
-                before, after = -before, -after
-            yield Step(line, Window.ORDER, False, before, after, limit)
-            value = kept[1] - kept[0]
-        for cap, whose in [
+        caps: list[tuple[Cap, int | str]] = [
+            *((c, line.level) for c in level.caps if c.window is Window.ORDER),
             *((c, line.level) for c in level.caps if c.window is not Window.ORDER),
-            *((c, -1) for c in terms.caps),
-        ]:
-            if line.currency not in cap.limit:
-                continue
-            window = window_name(cap.window, line.available_day - terms.hold_days, line.order_id)
-            place = (terms.starts, line.beneficiary_id, line.currency, whose, cap.window, window)
-            step = Step(
-                line, cap.window, whose < 0, totals[place], totals[place] + value,
-                cap.limit[line.currency],
-            )  # fmt: skip
-            totals[place] += value
-            yield step
-            value -= step.cut
+            *((c, "all") for c in terms.caps),
+        ]
+        for cap, whose in caps:
+            if line.currency in cap.limit:
+                window = window_name(cap.window, day, line.order_id)
+                key = (terms.starts, line.beneficiary_id, line.currency, whose, cap.window, window)
+                before, after = totals[key], totals[key] + value
+                totals[key] = after
+                step = Step(line, cap.window, whose, before, after, cap.limit[line.currency])
+                yield step
+                value -= step.cut
 
 
 # --- the interesting states ---------------------------------------------------------------------
@@ -477,6 +495,7 @@ def _cap_marks(world: World, lines: Sequence[Sequence[Line]]) -> Iterator[str]:
             key = (step.window, step.spanning, step.line.beneficiary_id, step.line.terms_day)
             if step.cut:
                 nights[key].add(night_of[id(step.line)])
+            if step.cut and step.spanning:
                 levels[key].add(step.line.level)
             if step.before < step.after == step.limit:
                 yield "cap hit exactly"
@@ -488,18 +507,14 @@ def _cap_marks(world: World, lines: Sequence[Sequence[Line]]) -> Iterator[str]:
                 yield "refund above the cap"
             if step.before > step.limit > step.after:
                 yield "refund across the cap"
-            if step.after < 0:
+            if step.after < 0 and not step.symmetric:
                 yield "cap total below zero"
             if step.line.kind == "adjusted" and step.window is Window.ORDER and step.cut:
                 yield "adjustment at its order cap"
             if step.spanning and step.window is Window.ORDER and step.cut:
                 yield "order cap over all levels"
-    for (_, spanning, *_), seen in nights.items():  # type: ignore[misc]
-        if len(seen) > 1:
-            yield "cap over several nights"
-    for (_, spanning, *_), seen in levels.items():  # type: ignore[misc]
-        if spanning and len(seen) > 1:
-            yield "spanning cap over several levels"
+    yield from ("cap over several nights" for seen in nights.values() if len(seen) > 1)
+    yield from ("spanning cap over several levels" for seen in levels.values() if len(seen) > 1)
 
 
 def _refund_marks(world: World, lines: Sequence[Sequence[Line]]) -> Iterator[str]:
@@ -600,7 +615,7 @@ def _tree_marks(world: World, lines: Sequence[Sequence[Line]]) -> Iterator[str]:
             for line in own:
                 status = statuses.get(line.beneficiary_id, "active")
                 if line.reason == "closed":
-                    yield "closed beneficiary" if event is root else "refund of a closed beneficiary"
+                    yield ("" if event is root else "refund of a ") + "closed beneficiary"
                 elif status == "closed" and event is not root:
                     yield "closed since the order"
                 elif status == "suspended":
@@ -686,7 +701,3 @@ def _settlement_marks(world: World, lines: Sequence[Sequence[Line]]) -> Iterator
 def table(counts: "Counter[str]") -> str:
     """The counts as lines of text, in the order of REQUIRED."""
     return "\n".join(f"{counts[name]:>8}  {name}" for name in REQUIRED)
-
-
-def decided(world: World) -> list[list[Line]]:
-    return decide(world.plan, world.nights)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from alembic import command
@@ -13,6 +13,10 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 from commission_engine.problems import CommissionError, TryAgain, UsageError
 from commission_engine.resources import folder
+
+Connection: TypeAlias = sa.Connection
+Engine: TypeAlias = sa.Engine
+"""What the rest of the program calls a connection and a database, without knowing the library."""
 
 BUSY_SECONDS = 30
 _SUPPORTED = ("sqlite", "postgresql")
@@ -76,9 +80,9 @@ def _begin_immediate(connection: sa.Connection) -> None:
 @contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """One consistent view of the book that writes nothing and keeps nobody from writing."""
-    options = {"reads_only": True}
+    options: dict[str, Any] = {"reads_only": True}
     if engine.dialect.name == "postgresql":
-        options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}  # type: ignore[dict-item]
+        options |= {"isolation_level": "REPEATABLE READ"}
     with translated(engine), engine.connect().execution_options(**options) as connection:
         yield connection
 

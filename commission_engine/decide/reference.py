@@ -216,11 +216,11 @@ def _statement(
 def local_day(timezone: str, occurred_us: int) -> int:
     """The day on which an instant falls in a zone."""
     at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=occurred_us)
-    return (at.astimezone(_zone(timezone)).date() - EPOCH).days
+    return (at.astimezone(zone_rules(timezone)).date() - EPOCH).days
 
 
 @cache
-def _zone(name: str) -> ZoneInfo:
+def zone_rules(name: str) -> ZoneInfo:
     """The zone as the tzdata package has it, whatever the machine's own files say."""
     with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
         return ZoneInfo.from_file(file, key=name)

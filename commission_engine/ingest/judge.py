@@ -41,15 +41,19 @@ def judge_earnings(
     stored = known.with_columns(
         reverses=pl.when(pl.col("root_id") != pl.col("event_id")).then("root_id")
     )
-    in_book = rows["event_id"].is_in(known["event_id"])
+    in_book = rows["event_id"].is_in(known["event_id"].implode())
     met = _meet(rows.filter(in_book), stored)
     repeated = rows.filter(~in_book & rows["event_id"].is_duplicated())
     clash = _clash(repeated, "event_id", _EARNING)
     repeats = copies(repeated.join(clash, on="row", how="anti"), "event_id")
 
-    open_ = ~in_book & ~rows["row"].is_in(clash["row"]) & ~rows["row"].is_in(repeats["row"])
+    open_ = (
+        ~in_book
+        & ~rows["row"].is_in(clash["row"].implode())
+        & ~rows["row"].is_in(repeats["row"].implode())
+    )
     reversals = rows.filter(open_ & rows["reverses"].is_not_null())
-    named = rows["event_id"].is_in(reversals["reverses"])
+    named = rows["event_id"].is_in(reversals["reverses"].implode())
     roots = pl.concat(
         [
             rows.filter(open_ & named & rows["reverses"].is_null()).select(_ROOT),

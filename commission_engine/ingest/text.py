@@ -1,16 +1,16 @@
 """A CSV file -> a frame of text and its malformed rows, in stretches of bounded size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from commission_engine.ingest.columns import COLUMNS, Kind, check_names
-from commission_engine.ingest.lines import MAX_ROW, Malformed, Scanned, fields_of, scan, too_long
-from commission_engine.problems import FileRefused
+from commission_engine.ingest.one_row import MAX_ROW, Malformed, fields_of
+from commission_engine.ingest.scan import Scanned, scan
+from commission_engine.problems import CommissionError, FileRefused
 
 BLOCK = 16 << 20
 """Bytes read at a time; at least a few times MAX_ROW."""
@@ -27,7 +27,7 @@ _NOT_TEXT = (
 )
 
 PLACES = pl.Schema({"line": pl.Int64, "start": pl.Int64, "stop": pl.Int64})
-BROKEN = pl.Schema({**PLACES, "message": pl.String})
+BROKEN = pl.Schema([*PLACES.items(), ("message", pl.String)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +112,76 @@ def _skipped(file: BufferedReader, size: int) -> tuple[Scanned, bool]:
 
     Leaves the file after it; answers whether the file ended.
     """
-    found, last = Scanned.nothing(), False
-    stop = size
-    while not last:
-        block = file.read(BLOCK)
-        last = len(block) < BLOCK
-        end = block.find(b"\n")
-        stop += len(block) if end < 0 else end
-        if end >= 0:
-            file.seek(end + 1 - len(block), 1)
-            last = False
-            break
-    found.taken, found.passed = stop + 1, 1
-    found.broken.append((0, stop, 0, too_long(stop)))
-    return found, last
+    stop, before, ended = size, b"", False
+    while not ended:
+        block = file.readline(BLOCK)
+        ended = not block
+        if block.endswith(b"\n"):
+            line_end = len(b"\r\n") if (before + block).endswith(b"\r\n") else 1
+            stop += len(block)
+            return Scanned.only_broken(stop, stop - line_end), False
+        stop, before = stop + len(block), block[-1:] or before
+    return Scanned.only_broken(stop, stop - (before == b"\r")), True
+
+
+def _table(kind: Kind, names: Sequence[str], found: Scanned) -> pl.DataFrame:
+    """The sound rows of a stretch, in the order of the file."""
+    numbered = [str(number) for number in range(len(names))]
+    bulk = _parsed(found, numbered).with_columns(
+        line=pl.lit(pl.Series(found.lines, dtype=pl.Int64)),
+        start=pl.lit(pl.Series(found.starts, dtype=pl.Int64)),
+        stop=pl.lit(pl.Series(found.stops, dtype=pl.Int64)),
+    )
+    if found.careful:
+        slow = pl.DataFrame(
+            [(*fields, line, start, stop) for start, stop, line, fields in found.careful],
+            schema={**dict.fromkeys(numbered, pl.String), **PLACES},
+            orient="row",
+        )
+        bulk = pl.concat([bulk, slow]).sort("start")
+    return bulk.select(
+        *known_and_extra(kind, dict(zip(names, numbered, strict=True))), *PLACES.names()
+    )
+
+
+def _parsed(found: Scanned, numbered: Sequence[str]) -> pl.DataFrame:
+    """Let Polars take the bulk apart; every row has as many fields as `numbered`."""
+    schema = dict.fromkeys(numbered, pl.String)
+    if not found.bulk:
+        return pl.DataFrame(schema=schema)
+    # The first row is ours and is dropped: at the beginning of its input Polars looks for a BOM
+    # and for compressed data, and what begins a stretch is an id.
+    guard = b",".join([b"x"] * len(numbered)) + b"\n"
+    table = pl.read_csv(
+        BytesIO(guard + found.bulk),
+        has_header=False,
+        schema=schema,
+        quote_char='"' if b'"' in found.bulk else None,
+    ).slice(1)
+    if table.height != len(found.lines):
+        raise CommissionError(
+            f"{len(found.lines)} rows were found and {table.height} read",
+            "This is a fault of the program; nothing was imported.",
+        )
+    return table.with_columns(pl.all().fill_null(""))
+
+
+def known_and_extra(kind: Kind, columns: Mapping[str, str]) -> list[pl.Expr]:
+    """The kind's known columns and `extra` out of a table, whose column for a name is given.
+
+    A missing optional column is null; `extra` is null where there are no unknown columns.
+    """
+    known = COLUMNS[kind].known
+    unknown = sorted(columns.keys() - set(known))
+    extra = (
+        pl.struct(pl.col(columns[name]).alias(name) for name in unknown).struct.json_encode()
+        if unknown
+        else pl.lit(None, pl.String)
+    )
+    return [
+        *(
+            (pl.col(columns[name]) if name in columns else pl.lit(None, pl.String)).alias(name)
+            for name in known
+        ),
+        extra.alias("extra"),
+    ]

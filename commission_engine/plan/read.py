@@ -308,7 +308,7 @@ class _Reader:
         for number, inner, outer in _not_nested(terms):
             self.warn(
                 place,
-                f"the caps of level {number} are not nested: a {inner} can lie in two of the next, {outer}"
+                f"the caps of level {number} are not nested ({inner} before {outer})"
                 ", so what is paid can depend on the order of arrival",
             )
         return terms

@@ -156,8 +156,11 @@ def _on_loops(candidates: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
 
     A candidate is the only edge its affiliate has, so an affiliate on a loop tells the edge.
     """
+    edges = pl.concat([candidates.select(_EDGE), known.select(_EDGE)])
+    if not candidates["affiliate_id"].is_in(edges["referrer_id"].implode()).any():
+        edges = edges.clear()  # the usual night: new affiliates that have no referrals yet
     shown: dict[str, str] = {}
-    for loop in loops(pl.concat([candidates.select(_EDGE), known.select(_EDGE)])):
+    for loop in loops(edges):
         for place, name in enumerate(loop):
             if name not in shown:
                 shown[name] = spell(loop, place)

@@ -1,95 +1,24 @@
-"""Bytes of a CSV file -> rows, after RFC 4180.
+"""Bytes of a CSV file -> rows, after RFC 4180, a stretch at a time.
 
-Two readers that agree. The careful one (`fields_of`) takes one row to pieces and names what is
-wrong with it; the bulk one only answers, for a million lines at a time, which of them are sound
-beyond doubt, and those are parsed by Polars. Everything else goes to the careful one.
+Two readers that agree. The bulk one answers for all lines at once which of them are sound beyond
+doubt, and Polars parses those; every other line goes to the careful one (`one_row.fields_of`).
 
 A line ends with LF or CRLF. Of a malformed row only its first physical line is taken, so that one
 stray quote does not swallow the good rows after it.
 """
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from commission_engine.ingest.one_row import MAX_ROW, Malformed, fields_of, too_long
+
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-
-MAX_ROW = 1 << 20
-"""The most bytes that a row may have, its line end not counted."""
+Bytes = npt.NDArray[np.uint8]
 
 _LF, _CR, _QUOTE, _COMMA = b'\n\r",'
-_BARE = re.compile(rb'[^",\r]*+')
-# Possessive: a doubled quote is never taken for a closing one and some text.
-_QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
-
-
-class Malformed(ValueError):
-    """A row that is not one; the message says what was found and what would be right."""
-
-
-def fields_of(row: bytes, width: int | None) -> list[str]:
-    """The fields of one row (without its line end), which has `width` of them if that is known.
-
-    Raises Malformed: too long, broken quoting, bad encoding, wrong number of fields.
-    """
-    if len(row) > MAX_ROW:
-        raise Malformed(too_long(len(row)))
-    fields = [_text(field, at) for field, at in _split(row)]
-    if width is not None and len(fields) != width:
-        word = "field" if len(fields) == 1 else "fields"
-        raise Malformed(
-            f"{len(fields)} {word} where the header has {width}; "
-            "check for a missing or an unquoted comma"
-        )
-    return fields
-
-
-def too_long(size: int) -> str:
-    return (
-        f"the row has {size} bytes where {MAX_ROW} are the most; "
-        "check for a quote that is not closed (only its beginning is kept here)"
-    )
-
-
-def _split(row: bytes) -> Iterator[tuple[bytes, int]]:
-    """Each field without its quotes, and the byte at which it starts."""
-    at = 0
-    while True:
-        quoted = row[at : at + 1] == b'"'
-        found = (_QUOTED if quoted else _BARE).match(row, at)
-        if not found:
-            raise Malformed(
-                "a quoted field is opened and not closed; "
-                "close it, and double the quotes that belong to it"
-            )
-        after = row[found.end() : found.end() + 1]
-        if after == b"\r":
-            raise Malformed("a carriage return outside quotes; end rows with LF or CRLF")
-        if after not in (b"", b","):
-            raise Malformed(
-                "text after the closing quote of a field; double the quotes that belong to it"
-                if quoted
-                else "a quote inside a field that is not quoted; "
-                "put the field in quotes and double those that belong to it"
-            )
-        yield (found[0][1:-1].replace(b'""', b'"') if quoted else found[0]), at
-        if not after:
-            return
-        at = found.end() + 1
-
-
-def _text(field: bytes, at: int) -> str:
-    try:
-        return field.decode()
-    except UnicodeDecodeError as fault:
-        raise Malformed(
-            f"the byte 0x{field[fault.start]:02X} is not UTF-8 (in the field that starts at byte "
-            f"{at + 1} of the row); save the file as UTF-8"
-        ) from None
 
 
 @dataclass(slots=True)
@@ -110,6 +39,26 @@ class Scanned:
     lines: Ints
     careful: list[tuple[int, int, int, list[str]]] = field(default_factory=list)
     broken: list[tuple[int, int, int, str]] = field(default_factory=list)
+
+    @classmethod
+    def nothing(cls) -> "Scanned":
+        none = np.empty(0, np.int64)
+        return cls(0, 0, b"", none, none, none)
+
+    @classmethod
+    def only_broken(cls, taken: int, stop: int) -> "Scanned":
+        """One line of `taken` bytes that is longer than a row may be; without its end, `stop`."""
+        found = cls.nothing()
+        found.taken, found.passed = taken, 1
+        found.broken.append((0, stop, 0, too_long(stop)))
+        return found
+
+    def shift(self, offset: int, line: int) -> None:
+        """Count positions from `offset` bytes before the first and lines from `line`."""
+        self.starts, self.stops = self.starts + offset, self.stops + offset
+        self.lines = self.lines + line
+        self.careful = [(a + offset, z + offset, n + line, row) for a, z, n, row in self.careful]
+        self.broken = [(a + offset, z + offset, n + line, why) for a, z, n, why in self.broken]
 
 
 def scan(data: bytes, width: int, last: bool) -> Scanned:
@@ -170,7 +119,7 @@ def _read_carefully(
 
 
 def sound_lines(
-    raw: npt.NDArray[np.uint8],
+    raw: Bytes,
     starts: Ints,
     stops: Ints,
     ends: Ints,
@@ -197,11 +146,12 @@ def sound_lines(
 
 def _outside(signs: Ints, ends: Ints, quotes: Ints, before: Ints) -> Ints:
     inside = (np.searchsorted(quotes, signs) - before[np.searchsorted(ends, signs)]) % 2 == 1
-    return signs[~inside]
+    outside: Ints = signs[~inside]
+    return outside
 
 
 def _well_quoted(
-    raw: npt.NDArray[np.uint8], starts: Ints, stops: Ints, ends: Ints, quotes: Ints, per_line: Ints
+    raw: Bytes, starts: Ints, stops: Ints, ends: Ints, quotes: Ints, per_line: Ints
 ) -> Bools:
     """Which lines have quotes only where RFC 4180 has them.
 
@@ -226,9 +176,7 @@ def _well_quoted(
     return sound
 
 
-def _decodable(
-    data: bytes, raw: npt.NDArray[np.uint8], starts: Ints, stops: Ints, ends: Ints
-) -> Bools:
+def _decodable(data: bytes, raw: Bytes, starts: Ints, stops: Ints, ends: Ints) -> Bools:
     """Which lines are UTF-8."""
     good = np.ones(len(ends), np.bool_)
     whole = int(ends[-1]) if len(ends) else 0

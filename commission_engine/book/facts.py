@@ -1,0 +1,352 @@
+"""What was imported: affiliates, referrals, events, plans, refusals. Facts are only ever added.
+
+Text ids become the book's numbers here (and nowhere else), given in the order of the ids or of
+the events' time, never in the order in which rows arrived.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+
+from commission_engine.book import bulk
+from commission_engine.book.schema import (
+    affiliate,
+    currency,
+    event,
+    intake,
+    plan_version,
+    profile,
+    referral,
+    refusal,
+    run,
+)
+from commission_engine.plan.record import from_json, plan_hash, to_json
+from commission_engine.plan.terms import Plan
+from commission_engine.problems import Refusal
+from commission_engine.tree.forest import NOBODY
+
+PROFILE = ("name", "email", "country", "locale", "status", "extra")
+EVENTS = {
+    "id": pl.Int64,
+    "event_id": pl.String,
+    "affiliate_id": pl.String,
+    "occurred_us": pl.Int64,
+    "amount_minor": pl.Int64,
+    "currency": pl.String,
+    "root": pl.Int64,
+    "root_id": pl.String,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """One moment of learning: an import, a plan, a move."""
+
+    kind: str
+    learned_at: str
+    who: str
+    files: Sequence[Mapping[str, Any]] = ()
+
+
+def open_intake(
+    connection: sa.Connection, what: Intake, accepted: int, duplicate: int, rejected: int
+) -> int:
+    """Write the intake's row and give its number: what is learned with it is known from there."""
+    number = bulk.next_number(connection, intake.c.id)
+    connection.execute(
+        sa.insert(intake).values(
+            id=number,
+            kind=what.kind,
+            learned_at=what.learned_at,
+            who=what.who,
+            files=json.dumps(what.files, sort_keys=True),
+            accepted=accepted,
+            duplicate=duplicate,
+            rejected=rejected,
+        )
+    )
+    return number
+
+
+# -- what the judges ask
+
+
+def known_events(connection: sa.Connection, rows: pl.DataFrame) -> pl.DataFrame:
+    """Every event whose id is an `event_id` or a `reverses` of `rows`; columns EVENTS."""
+    if _empty(connection, event):
+        return pl.DataFrame(schema=EVENTS)
+    root = event.alias("root")
+    with bulk.listed(connection, pl.concat([rows["event_id"], rows["reverses"]])) as asked:
+        query = (
+            sa.select(
+                event.c.id,
+                event.c.event_id,
+                affiliate.c.affiliate_id,
+                event.c.occurred_us,
+                event.c.amount_minor,
+                currency.c.code,
+                event.c.root,
+                root.c.event_id.label("root_id"),
+            )
+            .join_from(asked, event, event.c.event_id == asked.c.value)
+            .join(affiliate, affiliate.c.id == event.c.affiliate)
+            .join(currency, currency.c.id == event.c.currency)
+            .join(root, root.c.id == event.c.root)
+        )
+        return bulk.frame(connection, query, EVENTS)
+
+
+def reversed_so_far(connection: sa.Connection, known: pl.DataFrame) -> pl.DataFrame:
+    """Per order among `known` that has reversals in the book: root_id, reversed_minor (<= 0)."""
+    schema = {"root_id": pl.String, "reversed_minor": pl.Int64}
+    if known.height == 0:
+        return pl.DataFrame(schema=schema)
+    root = event.alias("root")
+    with bulk.listed(connection, known["root"]) as asked:
+        query = (
+            sa.select(root.c.event_id, sa.cast(sa.func.sum(event.c.amount_minor), sa.BigInteger))
+            .join_from(asked, event, event.c.root == asked.c.value)
+            .join(root, root.c.id == event.c.root)
+            .where(event.c.id != event.c.root)
+            .group_by(root.c.event_id)
+        )
+        return bulk.frame(connection, query, schema)
+
+
+def known_profiles(connection: sa.Connection, ids: pl.Series) -> pl.DataFrame:
+    """The latest that is known of those affiliates among `ids` that exist."""
+    schema = dict.fromkeys(("affiliate_id", *PROFILE), pl.String)
+    latest = _latest_profile()
+    with bulk.listed(connection, ids) as asked:
+        query = (
+            sa.select(
+                affiliate.c.affiliate_id,
+                *(profile.c[name] for name in PROFILE if name != "status"),
+                sa.func.coalesce(profile.c.status, "active"),
+            )
+            .join_from(asked, affiliate, affiliate.c.affiliate_id == asked.c.value)
+            .outerjoin(latest, latest.c.affiliate == affiliate.c.id)
+            .outerjoin(
+                profile,
+                (profile.c.affiliate == affiliate.c.id) & (profile.c.intake == latest.c.intake),
+            )
+        )
+        names = ("affiliate_id", "name", "email", "country", "locale", "extra", "status")
+        return bulk.frame(connection, query, dict.fromkeys(names, pl.String)).select(*schema)
+
+
+def _latest_profile(known: int | None = None) -> sa.Subquery:
+    """Per affiliate with a profile the last intake that said something of it (up to `known`)."""
+    query = sa.select(profile.c.affiliate, sa.func.max(profile.c.intake).label("intake"))
+    if known is not None:
+        query = query.where(profile.c.intake <= known)
+    return query.group_by(profile.c.affiliate).subquery()
+
+
+def edges(connection: sa.Connection) -> pl.DataFrame:
+    """Every referral edge in the affiliates' own ids: affiliate_id, referrer_id (null: nobody
+    from then on), since_us; sorted."""
+    referrer = affiliate.alias("referrer")
+    query = (
+        sa.select(affiliate.c.affiliate_id, referrer.c.affiliate_id, referral.c.since_us)
+        .join_from(referral, affiliate, affiliate.c.id == referral.c.affiliate)
+        .outerjoin(referrer, referrer.c.id == referral.c.referrer)
+    )
+    schema = {"affiliate_id": pl.String, "referrer_id": pl.String, "since_us": pl.Int64}
+    return bulk.frame(connection, query, schema).sort("affiliate_id", "since_us")
+
+
+def standings(connection: sa.Connection, known: int) -> pl.DataFrame:
+    """Who is not active as known at intake `known`: affiliate (number), status."""
+    latest = _latest_profile(known)
+    query = sa.select(profile.c.affiliate, profile.c.status).join(
+        latest,
+        (latest.c.affiliate == profile.c.affiliate) & (latest.c.intake == profile.c.intake),
+    ).where(profile.c.status != "active")  # fmt: skip
+    return bulk.frame(connection, query, {"affiliate": pl.Int64, "status": pl.String})
+
+
+# -- what is added
+
+
+def number_affiliates(connection: sa.Connection, ids: pl.Series, number: int) -> pl.DataFrame:
+    """affiliate_id -> id for all of `ids`; unknown ones become affiliates of intake `number`."""
+    schema = {"affiliate_id": pl.String, "id": pl.Int64}
+    ids = ids.unique().drop_nulls()
+    with bulk.listed(connection, ids) as asked:
+        query = sa.select(affiliate.c.affiliate_id, affiliate.c.id).join_from(
+            asked, affiliate, affiliate.c.affiliate_id == asked.c.value
+        )
+        known = bulk.frame(connection, query, schema)
+    new = ids.filter(~ids.is_in(known["affiliate_id"].implode())).sort()
+    first = bulk.next_number(connection, affiliate.c.id)
+    added = pl.DataFrame({"affiliate_id": new}).with_columns(
+        id=pl.int_range(first, first + pl.len(), dtype=pl.Int64)
+    )
+    bulk.insert(connection, affiliate, added.with_columns(intake=pl.lit(number)).to_dict())
+    return pl.concat([known, added])
+
+
+def add_affiliates(connection: sa.Connection, accepted: pl.DataFrame, number: int) -> None:
+    """Profiles as of intake `number`; columns affiliate_id and PROFILE."""
+    known = number_affiliates(connection, accepted["affiliate_id"], number)
+    rows = accepted.join(known, on="affiliate_id")
+    bulk.insert(
+        connection,
+        profile,
+        {"affiliate": rows["id"], "intake": _constant(number, rows)}
+        | {name: rows[name] for name in PROFILE},
+    )
+
+
+def add_referrals(
+    connection: sa.Connection, accepted: pl.DataFrame, number: int, reason: str | None = None
+) -> None:
+    """Edges as of intake `number`: affiliate_id, referrer_id (null: nobody), since_us, extra."""
+    known = number_affiliates(
+        connection, pl.concat([accepted["affiliate_id"], accepted["referrer_id"]]), number
+    )
+    rows = accepted.join(known, on="affiliate_id").join(
+        known.rename({"id": "referrer"}), left_on="referrer_id", right_on="affiliate_id", how="left"
+    )
+    columns: dict[str, Any] = {
+        "affiliate": rows["id"],
+        "since_us": rows["since_us"],
+        "referrer": rows["referrer"].fill_null(NOBODY),
+        "intake": _constant(number, rows),
+        "extra": rows["extra"],
+    }
+    if reason is not None:
+        columns["reason"] = pl.Series([reason] * rows.height, dtype=pl.String)
+    bulk.insert(connection, referral, columns)
+
+
+def add_events(
+    connection: sa.Connection,
+    accepted: pl.DataFrame,
+    known: pl.DataFrame,
+    decimals: Mapping[str, int],
+    number: int,
+) -> None:
+    """Events as of intake `number`, numbered in processing order; `known` has their old orders."""
+    people = number_affiliates(connection, accepted["affiliate_id"], number)
+    codes = number_currencies(connection, accepted["currency"], decimals)
+    first = bulk.next_number(connection, event.c.id)
+    rows = (
+        accepted.sort("occurred_us", pl.col("reverses").is_not_null(), "event_id")
+        .with_columns(id=pl.int_range(first, first + pl.len(), dtype=pl.Int64))
+        .join(people.rename({"id": "affiliate"}), on="affiliate_id", maintain_order="left")
+    )
+    roots = pl.concat([known.select("event_id", "id"), rows.select("event_id", "id")])
+    reversals = rows.filter(pl.col("reverses").is_not_null()).select("id", "reverses").join(
+        roots.rename({"id": "root"}), left_on="reverses", right_on="event_id"
+    )  # fmt: skip
+    rows = rows.join(
+        reversals.select("id", "root"), on="id", how="left", maintain_order="left"
+    ).with_columns(pl.col("root").fill_null(pl.col("id")))
+    bulk.insert(
+        connection,
+        event,
+        {
+            "id": rows["id"],
+            "event_id": rows["event_id"],
+            "affiliate": rows["affiliate"],
+            "occurred_us": rows["occurred_us"],
+            "amount_minor": rows["amount_minor"],
+            "currency": rows["currency"].replace_strict(codes, return_dtype=pl.Int64),
+            "root": rows["root"],
+            "intake": _constant(number, rows),
+            "extra": rows["extra"],
+        },
+    )
+
+
+def add_refusals(
+    connection: sa.Connection, kind: str, refused: Sequence[Refusal], number: int
+) -> None:
+    """Keep refused rows whole."""
+    first = bulk.next_number(connection, refusal.c.id)
+    rows = [
+        (each.file, each.line, str(each.code), each.column, each.text, each.message, each.raw)
+        for each in refused
+    ]
+    names = ("file", "line", "code", "column_name", "text", "message", "raw")
+    schema = {name: pl.Int64 if name == "line" else pl.String for name in names}
+    frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        id=pl.int_range(first, first + pl.len(), dtype=pl.Int64),
+        intake=pl.lit(number),
+        kind=pl.lit(kind),
+    )
+    bulk.insert(connection, refusal, frame.to_dict())
+
+
+def not_yet_refused(
+    connection: sa.Connection, kind: str, refused: Sequence[Refusal]
+) -> list[Refusal]:
+    """Those of `refused` that were not refused since the last run in just the same way."""
+    since = sa.select(sa.func.coalesce(sa.func.max(run.c.intake), 0)).scalar_subquery()
+    query = sa.select(
+        refusal.c.file, refusal.c.line, refusal.c.code, refusal.c.column_name, refusal.c.raw
+    ).where(refusal.c.kind == kind, refusal.c.intake > since)
+    seen = {tuple(row) for row in connection.execute(query)}
+    return [
+        each
+        for each in refused
+        if (each.file, each.line, str(each.code), each.column, each.raw) not in seen
+    ]
+
+
+def number_currencies(
+    connection: sa.Connection, codes: pl.Series, decimals: Mapping[str, int]
+) -> dict[str, int]:
+    """Code -> the book's number, for every currency of the book and those of `codes`."""
+    known = {row.code: row.id for row in connection.execute(sa.select(currency))}
+    for code in sorted(set(codes.unique()) - known.keys()):
+        known[code] = max(known.values(), default=0) + 1
+        row = {"id": known[code], "code": code, "decimals": decimals[code]}
+        connection.execute(sa.insert(currency).values(row))
+    return known
+
+
+def currency_codes(connection: sa.Connection) -> tuple[str, ...]:
+    """The code of currency number n at place n; "" at place 0, which no currency has."""
+    rows = connection.execute(sa.select(currency.c.code).order_by(currency.c.id)).scalars()
+    return ("", *rows)
+
+
+# -- plans
+
+
+def current_plan(connection: sa.Connection) -> Plan | None:
+    """The plan that was applied last; None before the first."""
+    query = sa.select(plan_version.c.record).order_by(plan_version.c.intake.desc()).limit(1)
+    record = connection.execute(query).scalar_one_or_none()
+    return from_json(record) if record else None
+
+
+def plan_of(connection: sa.Connection, version: int) -> Plan:
+    """The plan of intake `version`."""
+    query = sa.select(plan_version.c.record).where(plan_version.c.intake == version)
+    return from_json(connection.execute(query).scalar_one())
+
+
+def current_plan_version(connection: sa.Connection) -> int:
+    return int(connection.execute(sa.select(sa.func.max(plan_version.c.intake))).scalar_one())
+
+
+def add_plan(connection: sa.Connection, plan: Plan, number: int) -> None:
+    connection.execute(
+        sa.insert(plan_version).values(intake=number, hash=plan_hash(plan), record=to_json(plan))
+    )
+
+
+def _empty(connection: sa.Connection, table: sa.Table) -> bool:
+    return connection.execute(sa.select(table.c.id).limit(1)).first() is None
+
+
+def _constant(value: int, rows: pl.DataFrame) -> pl.Series:
+    return pl.Series([value], dtype=pl.Int64).new_from_index(0, rows.height)

@@ -1,0 +1,150 @@
+"""Files become facts: read, judged against the book, kept whole or refused with a reason."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from commission_engine.book import facts
+from commission_engine.book.connect import Connection
+from commission_engine.book.facts import Intake
+from commission_engine.book.lock import Worker
+from commission_engine.ingest.fields import (
+    Typed,
+    typed_affiliates,
+    typed_earnings,
+    typed_referrals,
+)
+from commission_engine.ingest.judge import judge_affiliates, judge_earnings
+from commission_engine.ingest.rows import Kind, Rows, read_rows, refuse
+from commission_engine.money import iso_decimals
+from commission_engine.problems import Refusal, RowsRefused
+from commission_engine.tree.judge import judge_referrals
+from commission_engine.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What came of an import: read = accepted + duplicate + rejected."""
+
+    kind: Kind
+    read: int
+    accepted: int
+    duplicate: int
+    refused: tuple[Refusal, ...]
+
+    @property
+    def rejected(self) -> int:
+        return len(self.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How an import is made: all or nothing (`strict`), for show (`dry_run`), by whom, when."""
+
+    who: str
+    now: str
+    strict: bool = False
+    dry_run: bool = False
+
+
+class _ForShow(Exception):
+    """Leaves the transaction of a dry run, so that nothing of it stays."""
+
+
+def import_files(worker: Worker, kind: Kind, paths: Sequence[Path], terms: Terms) -> Imported:
+    """Import all `paths` as one set of rows, in one transaction.
+
+    RowsRefused with `strict` when a row is refused, FileRefused for a file that is none; then
+    nothing is kept.
+    """
+    rows = read_rows(kind, paths)
+    try:
+        with worker.writing() as connection:
+            imported = _import(connection, rows, terms)
+            if terms.dry_run:
+                raise _ForShow
+    except _ForShow:
+        pass
+    return imported
+
+
+def _import(connection: Connection, rows: Rows, terms: Terms) -> Imported:
+    plan = facts.current_plan(connection)
+    decimals = plan.decimals if plan else iso_decimals()
+    known = pl.DataFrame()
+    if rows.kind is Kind.EARNINGS:
+        typed = typed_earnings(rows, decimals)
+        known = facts.known_events(connection, typed.frame)
+        so_far = facts.reversed_so_far(connection, known)
+        verdict = judge_earnings(typed.frame, known, so_far)
+    elif rows.kind is Kind.REFERRALS:
+        typed = typed_referrals(rows)
+        verdict = judge_referrals(typed.frame, facts.edges(connection))
+    else:
+        typed = typed_affiliates(rows)
+        profiles = facts.known_profiles(connection, typed.frame["affiliate_id"])
+        verdict = judge_affiliates(typed.frame, profiles)
+    refused = _all_refused(rows, typed, verdict)
+    imported = Imported(rows.kind, typed.read, verdict.accepted.height, verdict.duplicates, refused)
+    if terms.strict and refused:
+        raise RowsRefused(
+            f"{len(refused)} of {imported.read} rows are refused, so nothing was imported"
+            f" (--strict); the first: {spoken(refused[0])}",
+            "Mend the rows, or import without --strict to keep the others.",
+        )
+    news = facts.not_yet_refused(connection, rows.kind, refused)
+    if imported.accepted or news:
+        _keep(connection, rows, verdict.accepted, known, decimals, imported, news, terms)
+    return imported
+
+
+def _keep(
+    connection: Connection,
+    rows: Rows,
+    accepted: pl.DataFrame,
+    known: pl.DataFrame,
+    decimals: Any,
+    imported: Imported,
+    refused: Sequence[Refusal],
+    terms: Terms,
+) -> None:
+    what = Intake(f"import {rows.kind}", terms.now, terms.who, [_described(p) for p in rows.paths])
+    number = facts.open_intake(
+        connection, what, imported.accepted, imported.duplicate, imported.rejected
+    )
+    if rows.kind is Kind.EARNINGS:
+        facts.add_events(connection, accepted, known, decimals, number)
+    elif rows.kind is Kind.REFERRALS:
+        facts.add_referrals(connection, accepted, number)
+    else:
+        facts.add_affiliates(connection, accepted, number)
+    facts.add_refusals(connection, rows.kind, refused, number)
+
+
+def _all_refused(rows: Rows, typed: Typed, verdict: Verdict) -> tuple[Refusal, ...]:
+    judged = refuse(
+        rows,
+        verdict.refused,
+        pl.col("code"),
+        pl.col("column"),
+        pl.col("text"),
+        pl.col("message"),
+    )
+    place = {path.name: number for number, path in enumerate(rows.paths)}
+    return tuple(sorted((*typed.refused, *judged), key=lambda each: (place[each.file], each.line)))
+
+
+def _described(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    return {"name": path.name, "bytes": path.stat().st_size, "sha256": digest}
+
+
+def spoken(refusal: Refusal) -> str:
+    """A refusal in one line: where, what code, what was wrong."""
+    column = f", column {refusal.column}" if refusal.column else ""
+    return f"{refusal.file}:{refusal.line}{column}: {refusal.code}: {refusal.message}"

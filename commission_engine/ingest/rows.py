@@ -1,0 +1,195 @@
+"""Every file of one import -> one frame of text, and the rows that are none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from commission_engine.ingest.columns import COLUMNS, Columns, Kind
+from commission_engine.ingest.one_row import MAX_ROW
+from commission_engine.ingest.parquet import read_parquet, rows_as_json
+from commission_engine.ingest.text import BROKEN, read_text
+from commission_engine.problems import Code, FileRefused, Refusal
+
+__all__ = ["COLUMNS", "FAULTS", "PLACE", "Columns", "Kind", "Rows", "read_rows", "refuse"]
+
+PLACE = ("file", "line", "start", "stop")
+"""The columns that say where a row stands."""
+
+FAULTS = pl.Schema(
+    {
+        "file": pl.Int32,
+        "line": pl.Int64,
+        "start": pl.Int64,
+        "stop": pl.Int64,
+        "code": pl.String,
+        "column": pl.String,
+        "text": pl.String,
+        "message": pl.String,
+    }
+)
+"""One row per refused row: where it stands and what is wrong with it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """All rows of one import, as text.
+
+    `paths` are sorted by (name, path), so that the order in which files are given never matters.
+    `frame` has a row per sound row, by file and line: the kind's known columns (String; null where
+    a file has no such column), `extra` (String: the unknown columns as a JSON object, keys sorted;
+    null where the file has none), `file` (Int32: index in `paths`), `line` (Int64: the physical
+    line at which the row starts, the header being line 1; Parquet: the row's number from 1),
+    `start` and `stop` (Int64: the row's bytes without its line end; Parquet: number, number + 1).
+    `malformed` (FAULTS) are the rows that could not be taken apart.
+    """
+
+    kind: Kind
+    paths: tuple[Path, ...]
+    frame: pl.DataFrame
+    malformed: pl.DataFrame
+
+    @cached_property
+    def refused(self) -> tuple[Refusal, ...]:
+        """The malformed rows, by file and line."""
+        return refuse(
+            self,
+            self.malformed,
+            Code.MALFORMED_ROW,
+            pl.col("column"),
+            pl.col("text"),
+            pl.col("message"),
+        )
+
+    @property
+    def read(self) -> int:
+        """How many rows there are; blank lines are none."""
+        return self.frame.height + self.malformed.height
+
+    def raw(self, where: pl.DataFrame) -> list[str]:
+        """The rows at `where` (file, start, stop) as they stand in the files, which are read again.
+
+        Bytes that are not UTF-8 are written \\xNN, and so is NUL; of a row that is too long only
+        the beginning is given. A row of a Parquet file is a JSON object.
+        """
+        texts = [""] * where.height
+        places = where.select("file", "start", "stop", at=pl.int_range(pl.len()))
+        for (index,), group in places.sort("start").group_by("file", maintain_order=True):
+            path = self.paths[int(str(index))]
+            if _is_parquet(path):
+                by_number = rows_as_json(path, group["start"])
+                for start, at in group.select("start", "at").iter_rows():
+                    texts[at] = by_number[start]
+                continue
+            with path.open("rb") as file:
+                for start, stop, at in group.select("start", "stop", "at").iter_rows():
+                    file.seek(start)
+                    data = file.read(min(stop - start, MAX_ROW))
+                    texts[at] = without_nul(data.decode(errors="backslashreplace"))
+        return texts
+
+
+def read_rows(kind: Kind, paths: Sequence[Path]) -> Rows:
+    """Read CSV and Parquet files (told by their name's end) of one kind, as one set of rows.
+
+    Raises FileRefused for a file that cannot be read as what it should be.
+    """
+    ordered = tuple(sorted(paths, key=lambda path: (path.name, str(path))))
+    tables = [_nothing(kind)]
+    broken = [FAULTS.to_frame()]
+    for index, path in enumerate(ordered):
+        table, faults = _read(kind, path)
+        file = pl.lit(index, pl.Int32).alias("file")
+        tables.append(table.with_columns(file).select(tables[0].columns))
+        broken.append(
+            faults.select(
+                file,
+                "line",
+                "start",
+                "stop",
+                pl.lit(Code.MALFORMED_ROW.value).alias("code"),
+                pl.lit("").alias("column"),
+                pl.lit("").alias("text"),
+                "message",
+            )
+        )
+    return Rows(kind, ordered, pl.concat(tables), pl.concat(broken))
+
+
+def refuse(
+    rows: Rows,
+    bad: pl.DataFrame,
+    code: Code | pl.Expr,
+    column: str | pl.Expr,
+    text: str | pl.Expr,
+    message: str | pl.Expr,
+) -> tuple[Refusal, ...]:
+    """Refusals for the rows of `bad`, by file and line, each with the row as it stood.
+
+    `bad` has PLACE (file, line, start, stop) of rows of `rows`, and whatever the expressions need.
+    `code`, `column` (at fault; "" is the whole row), `text` (what it held; null is "") and
+    `message` are each either one value for all or an expression over `bad`:
+
+        refuse(rows, twice, Code.CONFLICT, "event_id", pl.col("event_id"),
+               pl.format("{} is in the book with other content", "event_id"))
+    """
+    faults = bad.sort("file", "line", maintain_order=True).select(
+        *PLACE,
+        code=_each(code),
+        column=_each(column),
+        text=_each(text).cast(pl.String).fill_null(""),
+        message=_each(message),
+    )
+    return tuple(
+        Refusal(
+            code=Code(row["code"]),
+            file=rows.paths[row["file"]].name,
+            line=row["line"],
+            column=row["column"],
+            text=without_nul(row["text"]),
+            message=without_nul(row["message"]),
+            raw=raw,
+        )
+        for row, raw in zip(faults.iter_rows(named=True), rows.raw(faults), strict=True)
+    )
+
+
+def without_nul(text: str) -> str:
+    """The text with NUL made visible: a database's text column may not hold it."""
+    return text.replace("\x00", "\\x00")
+
+
+def _each(value: str | pl.Expr) -> pl.Expr:
+    return value if isinstance(value, pl.Expr) else pl.lit(str(value))
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix == ".parquet"
+
+
+def _nothing(kind: Kind) -> pl.DataFrame:
+    names = (*COLUMNS[kind].known, "extra")
+    places = {name: FAULTS[name] for name in PLACE}
+    return pl.DataFrame(schema={**dict.fromkeys(names, pl.String), **places})
+
+
+def _read(kind: Kind, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    if path.is_dir():
+        raise FileRefused(f"{path}: this is a folder", f"Name the {kind} files in it.")
+    if not path.exists():
+        raise FileRefused(f"{path}: there is no such file", "Check the name and the folder.")
+    if not path.is_file():
+        raise FileRefused(
+            f"{path}: this is not a regular file", "Save what it gives in a file and name that."
+        )
+    try:
+        if _is_parquet(path):
+            return read_parquet(path, kind), BROKEN.to_frame()
+        return read_text(path, kind)
+    except OSError as fault:
+        raise FileRefused(
+            f"{path}: the file cannot be read: {fault.strerror or fault}",
+            "Check its permissions and the disk.",
+        ) from fault
