@@ -52,9 +52,9 @@ def run_night(
     with worker.writing() as connection:
         before = runs.completed(connection)
         if before and before[-1].day >= day:
-            last = date_of(before[-1].day)
+            latest = date_of(before[-1].day)
             raise UsageError(
-                f"{date_of(day)} is not after the last completed business date {last}",
+                f"{date_of(day)} is not after the last completed business date {latest}",
                 "What arrived since belongs to the next date.",
             )
         plan = facts.current_plan(connection)
@@ -62,10 +62,10 @@ def run_night(
             raise UsageError(
                 "the book has no plan yet", "Apply one: commission plan apply plan.toml"
             )
-        known = runs.last_intake(connection)
+        known, last = runs.last_intake(connection), runs.last_event(connection)
 
         say("reading events")
-        due = runs.due(connection, before, day, known, Zone(plan.timezone))
+        due = runs.due(connection, before, day, known, last, Zone(plan.timezone))
         say("deciding")
         codes = facts.currency_codes(connection)
         decision = decide(
@@ -86,16 +86,17 @@ def run_night(
         statements = None
         if settles(plan.payout.every, day, last_day):
             say("settling")
-            statements = _settle(connection, plan, codes, day, known)
+            statements = settlement(connection, plan, codes, day, known)
+            _add_settlement(connection, day, statements)
         refused = views.refusals(
             connection, views.refused_between(before[-1].intake if before else 0, known)
         )
-        figures = _figures(codes, due.events, decision, posted, statements, refused)
+        figures = figures_of(codes, due.events, decision, posted, statements, refused)
         _agree(figures)
         done = runs.Run(
             day=day,
             intake=known,
-            event=due.last_event,
+            event=last,
             waiting_from=due.waiting_from,
             plan_version=facts.current_plan_version(connection),
             plan_hash=plan_hash(plan),
@@ -110,10 +111,10 @@ def run_night(
     return done
 
 
-def _settle(
+def settlement(
     connection: Connection, plan: Plan, codes: tuple[str, ...], day: Day, known: int
 ) -> pl.DataFrame:
-    """Add the settlement's statements, payouts and their entries; returns the statements."""
+    """The statements of the settlement on `day`, from the ledger as it stands without it."""
     previous = views.last_settlement(connection, day)
     needed = views.ledger_of_settlement(connection, previous, day)
     least = [
@@ -126,20 +127,6 @@ def _settle(
         inactive=facts.standings(connection, known)["affiliate"],
         **needed,
     )
-    paid = statements.filter(pl.col("paid_minor") > 0)
-    payouts = paid.select("affiliate", "currency", amount_minor="paid_minor")
-    paid_entries = entries(
-        paid.select(
-            "affiliate",
-            "currency",
-            kind=pl.lit(int(Kind.PAID), pl.Int64),
-            available_day=pl.lit(day, pl.Int64),
-            amount=-pl.col("paid_minor"),
-        )
-    )
-    runs.add_rows(connection, "statement", day, statements)
-    runs.add_rows(connection, "payout", day, payouts)
-    runs.add_rows(connection, "entry", day, paid_entries)
     owed_before = _sum(needed["opening"], "closing_minor")
     moved = int(needed["entries"].select(signed().sum()).item())
     owed_after = _sum(statements, "closing_minor") + _sum(statements, "paid_minor")
@@ -151,7 +138,33 @@ def _settle(
     return statements
 
 
-def _figures(
+def payouts_of(statements: pl.DataFrame) -> pl.DataFrame:
+    """What a settlement pays: affiliate, currency, amount_minor."""
+    paid = statements.filter(pl.col("paid_minor") > 0)
+    return paid.select("affiliate", "currency", amount_minor="paid_minor")
+
+
+def payout_entries(payouts: pl.DataFrame, day: Day) -> pl.DataFrame:
+    """The ledger's entries of a settlement's payouts."""
+    return entries(
+        payouts.select(
+            "affiliate",
+            "currency",
+            kind=pl.lit(int(Kind.PAID), pl.Int64),
+            available_day=pl.lit(day, pl.Int64),
+            amount=-pl.col("amount_minor"),
+        )
+    )
+
+
+def _add_settlement(connection: Connection, day: Day, statements: pl.DataFrame) -> None:
+    payouts = payouts_of(statements)
+    runs.add_rows(connection, "statement", day, statements)
+    runs.add_rows(connection, "payout", day, payouts)
+    runs.add_rows(connection, "entry", day, payout_entries(payouts, day))
+
+
+def figures_of(
     codes: tuple[str, ...],
     events: Events,
     decision: Decision,

@@ -248,15 +248,15 @@ def test_reversal_exceeds_order() -> None:
     """Turns are by time and then id; a smaller one after a refused one may still fit."""
     verdict = judged(
         read(
-            "r3 ann 2026-01-08 -40.00 USD e1",
-            "r1 ann 2026-01-06 -40.00 USD e1",
-            "r2 ann 2026-01-07 -60.00 USD e1",
+            "r2 ann 2026-01-08 -40.00 USD e1",
+            "r9 ann 2026-01-06 -40.00 USD e1",
+            "r1 ann 2026-01-07 -60.00 USD e1",
             "r5 ann 2026-01-09 -0.01 USD e1",
             "r4 ann 2026-01-09 -10.00 USD e1",
         ),
         read(ORDER, "r0 ann 2026-01-06 -10.00 USD e1"),
     )
-    assert accepted(verdict) == ["r3", "r1", "r4"]
+    assert accepted(verdict) == ["r2", "r9", "r4"]
     assert refused(verdict) == [
         (
             4, "reversal_exceeds_order", "amount", "-60.00",

@@ -170,6 +170,38 @@ def standings(connection: sa.Connection, known: int) -> pl.DataFrame:
     return bulk.frame(connection, query, {"affiliate": pl.Int64, "status": pl.String})
 
 
+def misfits(connection: sa.Connection) -> pl.DataFrame:
+    """Events that contradict their order: event_id, fault. An import lets none in."""
+    root = event.alias("root")
+    reversal = sa.select(event.c.event_id, root.c.event_id.label("order_id")).join(
+        root, root.c.id == event.c.root
+    ).where(event.c.id != event.c.root)  # fmt: skip
+    faults = {
+        "reverses something that is no order": root.c.root != root.c.id,
+        "is another affiliate's or in another currency than its order": sa.or_(
+            root.c.affiliate != event.c.affiliate, root.c.currency != event.c.currency
+        ),
+        "is earlier than its order": event.c.occurred_us < root.c.occurred_us,
+    }
+    found = [
+        (row.event_id, fault)
+        for fault, condition in faults.items()
+        for row in connection.execute(reversal.where(condition).limit(3))
+    ]
+    beyond = (
+        sa.select(root.c.event_id)
+        .join_from(event, root, root.c.id == event.c.root)
+        .where(event.c.id != event.c.root)
+        .group_by(root.c.event_id, root.c.amount_minor)
+        .having(sa.func.sum(event.c.amount_minor) + root.c.amount_minor < 0)
+        .limit(3)
+    )
+    found += [
+        (row.event_id, "is reversed by more than it is") for row in connection.execute(beyond)
+    ]
+    return pl.DataFrame(found, schema={"event_id": pl.String, "fault": pl.String}, orient="row")
+
+
 # -- what is added
 
 

@@ -82,7 +82,6 @@ class Due:
     event_id: pl.Series
     occurred_us: Ints
     waiting_from: int
-    last_event: int
 
 
 _DUE = {
@@ -97,13 +96,18 @@ _DUE = {
 }
 
 
-def due(connection: sa.Connection, runs: Sequence[Run], day: Day, known: int, zone: Zone) -> Due:
-    """What a run for `day` that knows everything up to intake `known` has to process.
+def last_event(connection: sa.Connection) -> int:
+    return bulk.next_number(connection, event.c.id) - 1
+
+
+def due(
+    connection: sa.Connection, runs: Sequence[Run], day: Day, known: int, last: int, zone: Zone
+) -> Due:
+    """What a run for `day` has to process that knows intakes up to `known`, events up to `last`.
 
     An event belongs to the first run that knew it and whose date is not before its local day.
     `runs` are the completed runs before it.
     """
-    last_event = bulk.next_number(connection, event.c.id) - 1
     previous = runs[-1] if runs else None
     first = 1
     if previous:
@@ -121,7 +125,7 @@ def due(connection: sa.Connection, runs: Sequence[Run], day: Day, known: int, zo
             event.c.event_id,
         )
         .join(root, root.c.id == event.c.root)
-        .where(event.c.id >= first)
+        .where(event.c.id >= first, event.c.id <= last)
     )
     rows = bulk.frame(connection, query, _DUE)
     local = zone.local_days(rows["occurred_us"].to_numpy())
@@ -152,7 +156,6 @@ def due(connection: sa.Connection, runs: Sequence[Run], day: Day, known: int, zo
         rows["event_id"],
         rows["occurred_us"].to_numpy(),
         int(waiting.min()) if len(waiting) else -1,
-        last_event,
     )
 
 
@@ -258,17 +261,21 @@ class UsedInBook:
 
 def advance_caps(connection: sa.Connection, advances: Sequence[Advance]) -> None:
     for each in advances:
-        size = len(each.total)
-        columns = {
-            "terms_day": np.full(size, each.scope.terms_day, np.int64),
-            "level": np.full(size, each.scope.level, np.int64),
-            "cap_window": np.full(size, WINDOWS.index(each.scope.window), np.int64),
-            "window_start": each.keys.start,
-            "beneficiary": each.keys.beneficiary,
-            "currency": each.keys.currency,
-            "total_minor": each.total,
-        }
-        bulk.upsert(connection, cap_total, columns, "total_minor")
+        bulk.upsert(connection, cap_total, cap_rows(each), "total_minor")
+
+
+def cap_rows(each: Advance) -> dict[str, Ints]:
+    """The rows of `cap_total` that an advance says."""
+    size = len(each.total)
+    return {
+        "terms_day": np.full(size, each.scope.terms_day, np.int64),
+        "level": np.full(size, each.scope.level, np.int64),
+        "cap_window": np.full(size, WINDOWS.index(each.scope.window), np.int64),
+        "window_start": each.keys.start,
+        "beneficiary": each.keys.beneficiary,
+        "currency": each.keys.currency,
+        "total_minor": each.total,
+    }
 
 
 # -- what a run adds
@@ -294,21 +301,22 @@ def add_run(connection: sa.Connection, done: Run) -> None:
 
 
 def add_lines(connection: sa.Connection, day: Day, events: Events, lines: Lines) -> None:
-    bulk.insert(
-        connection,
-        line,
-        {
-            "event": events.event[lines.row],
-            "level": lines.level,
-            "run_day": np.full(len(lines), day, np.int64),
-            "beneficiary": lines.beneficiary,
-            "gross_minor": lines.gross,
-            "commission_minor": lines.commission,
-            "reason": lines.reason,
-            "terms_day": lines.terms_day,
-            "available_day": lines.available_day,
-        },
-    )
+    run_day = np.full(len(lines), day, np.int64)
+    bulk.insert(connection, line, {"run_day": run_day, **line_rows(events, lines)})
+
+
+def line_rows(events: Events, lines: Lines) -> dict[str, Ints]:
+    """The rows of `line` that a decision says, without their run_day."""
+    return {
+        "event": events.event[lines.row],
+        "level": lines.level,
+        "beneficiary": lines.beneficiary,
+        "gross_minor": lines.gross,
+        "commission_minor": lines.commission,
+        "reason": lines.reason,
+        "terms_day": lines.terms_day,
+        "available_day": lines.available_day,
+    }
 
 
 def add_rows(connection: sa.Connection, table: str, day: Day, frame: pl.DataFrame) -> None:

@@ -12,6 +12,7 @@ from commission_engine.book.schema import (
     affiliate,
     attempt,
     attempt_end,
+    cap_total,
     currency,
     entry,
     event,
@@ -25,6 +26,7 @@ from commission_engine.book.schema import (
 )
 from commission_engine.calendar import Day
 from commission_engine.decide.kernel import REASONS
+from commission_engine.ledger.accounts import Kind
 
 LINES: dict[str, Any] = {
     "run_day": pl.Int64,
@@ -324,6 +326,10 @@ def last_settlement(connection: sa.Connection, before: Day) -> Day | None:
     return connection.execute(query).scalar_one_or_none()
 
 
+def _after(day: Day | None) -> Day | None:
+    return None if day is None else day + 1
+
+
 def ledger_of_settlement(
     connection: sa.Connection, previous: Day | None, day: Day
 ) -> dict[str, pl.DataFrame]:
@@ -332,7 +338,11 @@ def ledger_of_settlement(
         ("affiliate", "currency", "kind", "available_day", "amount_minor"), pl.Int64
     )
     columns = [entry.c[name] for name in numbers]
-    since = entry.c.run_day > previous if previous is not None else sa.true()
+    # Without the payouts of the settlement itself, so that it can be computed once more.
+    not_its_own = sa.and_(
+        entry.c.run_day <= day, sa.or_(entry.c.run_day < day, entry.c.kind != Kind.PAID)
+    )
+    since = sa.and_(entry.c.run_day > previous if previous is not None else sa.true(), not_its_own)
     matured = (
         sa.and_(
             entry.c.run_day <= previous,
@@ -349,9 +359,7 @@ def ledger_of_settlement(
         statement.c.run_day == (previous if previous is not None else -(2**31)),
         sa.or_(statement.c.closing_minor != 0, statement.c.available_minor != 0),
     )  # fmt: skip
-    active = sa.select(*activity.c).where(
-        activity.c.run_day > previous if previous is not None else sa.true()
-    )
+    active = sa.select(*activity.c).where(*between(activity, _after(previous), day))
     return {
         "opening": bulk.frame(
             connection,
@@ -366,3 +374,22 @@ def ledger_of_settlement(
             dict.fromkeys(("run_day", "affiliate", "currency", "lines", "earliest_day"), pl.Int64),
         ).drop("run_day"),
     }
+
+
+def stored(connection: sa.Connection, table: str, day: Day) -> pl.DataFrame:
+    """A run's rows of "line", "entry", "activity", "statement" or "payout", in the book's numbers,
+    without run_day; sorted by all columns."""
+    tables = (line, entry, activity, statement, payout)
+    target = {each.name: each for each in tables}[table]
+    columns = [column for column in target.c if column.name != "run_day"]
+    where = of_run(connection, day) if target is line else target.c.run_day == day
+    schema = dict.fromkeys([column.name for column in columns], pl.Int64)
+    frame = bulk.frame(connection, sa.select(*columns).where(where), schema)
+    return frame.sort(frame.columns)
+
+
+def stored_caps(connection: sa.Connection) -> pl.DataFrame:
+    """The running totals of all caps, in the book's numbers; sorted by all columns."""
+    schema = dict.fromkeys([column.name for column in cap_total.c], pl.Int64)
+    frame = bulk.frame(connection, sa.select(*cap_total.c), schema)
+    return frame.sort(frame.columns)

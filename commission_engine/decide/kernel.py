@@ -353,6 +353,13 @@ class UsedInMemory:
     def totals(self, scope: Scope, keys: Keys) -> Ints:
         return np.array([self._totals.get((scope, *key), 0) for key in _rows(keys)], np.int64)
 
+    def rows(self, windows: Sequence[Window]) -> list[tuple[int, ...]]:
+        """Every total: terms, level, window's place, window start, beneficiary, currency, total."""
+        return [
+            (scope.terms_day, scope.level, windows.index(scope.window), start, who, code, total)
+            for (scope, who, code, start), total in self._totals.items()
+        ]
+
     def advance(self, advances: Sequence[Advance]) -> None:
         for each in advances:
             for key, total in zip(_rows(each.keys), each.total.tolist(), strict=True):

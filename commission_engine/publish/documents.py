@@ -69,7 +69,7 @@ def document(
         "row",
         text.day("day").alias("date"),
         "level",
-        text.safe("from"),
+        "from",
         text.amount("base_minor").alias("base_amount"),
         "rate",
         text.amount("gross_minor"),

@@ -98,14 +98,14 @@ def lines_table(lines: pl.DataFrame, plan: Plan) -> pl.DataFrame:
         lines.join(known, on=["terms_day", "level"], how="left", maintain_order="left")
         .with_columns(line_id=pl.format("{}.{}", "event_id", "level"))
         .select(
-            text.safe("line_id"),
+            "line_id",
             text.day("run_day").alias("run_date"),
-            text.safe("event_id"),
-            text.safe("order_id"),
+            "event_id",
+            "order_id",
             text.instant("occurred_us").alias("occurred_at"),
-            text.safe("earner_id"),
+            "earner_id",
             "level",
-            text.safe("beneficiary_id"),
+            "beneficiary_id",
             "currency",
             text.amount("base_minor").alias("base_amount"),
             "rate",
@@ -116,7 +116,6 @@ def lines_table(lines: pl.DataFrame, plan: Plan) -> pl.DataFrame:
             pl.lit(plan.name).alias("plan"),
             text.day("terms_day").alias("terms_from"),
         )
-        .with_columns(text.safe("plan"))
     )
 
 
@@ -126,7 +125,7 @@ def statements_table(statements: pl.DataFrame, plan: Plan) -> pl.DataFrame:
         "statement_id",
         text.day("period_from"),
         text.day("run_day").alias("period_to"),
-        text.safe("affiliate_id"),
+        "affiliate_id",
         "currency",
         *(
             text.amount(f"{name}_minor")
@@ -142,7 +141,7 @@ def payouts_table(payouts: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     return with_payout_id(with_statement_id(payouts, plan), plan).select(
         "payout_id",
         "statement_id",
-        text.safe("affiliate_id"),
+        "affiliate_id",
         "currency",
         text.amount("amount_minor"),
         text.day("run_day").alias("created_on"),
@@ -181,10 +180,10 @@ def journal_table(entries: pl.DataFrame, plan: Plan) -> pl.DataFrame:
             lines=pl.format("lines:{}", run_date),
         )
         .select(
-            text.safe("entry_id"),
+            "entry_id",
             run_date.alias("booked_on"),
             pl.col("account").replace_strict(accounts, return_dtype=pl.String),
-            text.safe("affiliate_id"),
+            "affiliate_id",
             "currency",
             text.amount("debit").alias("debit"),
             text.amount("credit").alias("credit"),
@@ -197,13 +196,13 @@ def rejects_table(refusals: pl.DataFrame) -> pl.DataFrame:
     """rejects.csv as texts: rows refused since the last run, each whole."""
     return refusals.select(
         "kind",
-        text.safe("file"),
+        "file",
         "line",
         "code",
-        text.safe("column"),
-        text.safe("text"),
-        text.safe("message"),
-        text.safe("raw").alias("row"),
+        "column",
+        "text",
+        "message",
+        pl.col("raw").alias("row"),
     )
 
 

@@ -2,6 +2,12 @@
 
 import polars as pl
 
+NUMBERS = frozenset(
+    ["base_amount", "rate", "gross", "commission", "amount", "balance", "debit", "credit"]
+    + ["opening", "earned", "reversed", "adjusted", "paid", "closing", "held", "available"]
+)
+"""The columns that hold numbers; every other column of text is somebody's text."""
+
 _FORMULA = r"^'*[=+\-@\t\r\n\x00＝＋－＠]"
 """What a spreadsheet could read as a formula; with quotes before it, so that two texts never
 become one."""
@@ -30,15 +36,21 @@ def instant(column: str) -> pl.Expr:
     return whole + pl.when(micros == 0).then(pl.lit("")).otherwise(fraction) + pl.lit("Z")
 
 
-def safe(column: str) -> pl.Expr:
-    """A text that no spreadsheet reads as a formula."""
-    text = pl.col(column)
-    return (
-        pl.when(text.str.contains(_FORMULA)).then(pl.lit("'") + text).otherwise(text).alias(column)
+def safe(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with its texts such that no spreadsheet reads one as a formula."""
+    texts = [
+        name for name, kind in frame.schema.items() if kind == pl.String and name not in NUMBERS
+    ]
+    return frame.with_columns(
+        pl.when(pl.col(name).str.contains(_FORMULA))
+        .then(pl.lit("'") + pl.col(name))
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name in texts
     )
 
 
 def csv(frame: pl.DataFrame) -> bytes:
-    """RFC 4180 with LF; an empty text is an empty field."""
+    """RFC 4180 with LF, texts made safe; an empty text is an empty field."""
     empty = pl.col(pl.String).replace("", None)
-    return frame.with_columns(empty).write_csv(null_value="").encode()
+    return safe(frame).with_columns(empty).write_csv(null_value="").encode()

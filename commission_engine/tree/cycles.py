@@ -95,7 +95,7 @@ def _lasting(dated: _Dated) -> Iterator[list[int]]:
     # After as many steps up as there are nodes, one stands at nobody or on a loop, and on every
     # place of every loop somebody stands. Each round doubles the steps.
     far, steps = up, 1
-    while steps < nobody // 2 and (far[:-1] != nobody).any():
+    while steps < nobody and (far[:-1] != nobody).any():
         far, steps = far[far], 2 * steps
     looping = np.unique(far[far != nobody]).tolist()
     seen: set[int] = set()

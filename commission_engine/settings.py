@@ -1,0 +1,97 @@
+"""The settings, each with where its value came from: option, environment, file, or default."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from commission_engine.problems import UsageError
+from commission_engine.resources import folder
+
+FILE = Path("config/engine.toml")
+PREFIX = "COMMISSION_"
+DOCUMENTS = ("paid", "all", "none")
+FORMATS = ("csv",)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value and its origin, as people read it."""
+
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings; `faults` are the unknown names and impossible values among their sources."""
+
+    database: Setting
+    out: Setting
+    documents: Setting
+    formats: Setting
+    faults: tuple[str, ...]
+
+
+NAMES = tuple(name for name in Settings.__slots__ if name != "faults")
+
+
+def read_settings(options: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """Options that are not None go before the environment, that before the file, then defaults.
+
+    Raises UsageError when a value that holds is impossible, or the file is not TOML.
+    """
+    defaults = _toml(folder("config") / "engine.toml")
+    file = _toml(FILE) if FILE.is_file() else {}
+    faults = [
+        f"{FILE}: {name} is no setting{_near(name, NAMES)}" for name in file if name not in NAMES
+    ]
+    variables = [PREFIX + name.upper() for name in NAMES]
+    faults += [
+        f"environment: {name} is no setting{_near(name, variables)}"
+        for name in sorted(environment)
+        if name.startswith(PREFIX) and name not in variables
+    ]
+    found: dict[str, Setting] = {}
+    for name in NAMES:
+        variable = PREFIX + name.upper()
+        if options.get(name) is not None:
+            found[name] = Setting(options[name], f"option --{name}")
+        elif environment.get(variable):
+            found[name] = Setting(_from_text(name, environment[variable]), variable)
+        elif name in file:
+            found[name] = Setting(file[name], str(FILE))
+        else:
+            found[name] = Setting(defaults[name], "default")
+        if fault := _impossible(name, found[name].value):
+            raise UsageError(
+                f"{found[name].origin}: {name}: {fault}", "`commission config show` lists all."
+            )
+    return Settings(**found, faults=tuple(faults))
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
+        raise UsageError(f"{path}: this is not TOML: {why}", "Mend the file.") from why
+
+
+def _from_text(name: str, text: str) -> Any:
+    return [part.strip() for part in text.split(",")] if name == "formats" else text
+
+
+def _impossible(name: str, value: Any) -> str:
+    if name == "formats":
+        wrong = not isinstance(value, list) or not value or not set(value) <= set(FORMATS)
+        return f"{value!r} is not a list of {', '.join(FORMATS)}" if wrong else ""
+    if name == "documents":
+        return "" if value in DOCUMENTS else f"{value!r} is none of {', '.join(DOCUMENTS)}"
+    return "" if isinstance(value, str) and value else f"{value!r} is not a text"
+
+
+def _near(name: str, known: Any) -> str:
+    close = get_close_matches(name, known, 1)
+    return f"; did you mean {close[0]}?" if close else ""

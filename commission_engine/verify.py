@@ -1,0 +1,202 @@
+"""Prove a book from its stored rows: everything that runs derived is derived once more.
+
+It looks and never repairs. What differs is named with its place, and both values.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import polars as pl
+
+from commission_engine.book import facts, runs, views
+from commission_engine.book.connect import Connection, Engine, reading
+from commission_engine.calendar import Zone, date_of
+from commission_engine.decide.kernel import UsedInMemory, decide
+from commission_engine.ledger.accounts import SIDES, Kind
+from commission_engine.ledger.post import activity, post, signed
+from commission_engine.ledger.settle import settles
+from commission_engine.night import (
+    Say,
+    figures_of,
+    payout_entries,
+    payouts_of,
+    record_of,
+    settlement,
+)
+from commission_engine.plan.record import plan_hash
+from commission_engine.publish.files import files
+from commission_engine.tree.show import check
+
+
+@dataclass(slots=True)
+class Proof:
+    """What was looked at, and what was found to differ (nothing, in a book that holds)."""
+
+    differences: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    runs: int = 0
+    events: int = 0
+    lines: int = 0
+    files: int = 0
+
+
+def verify(engine: Engine, out: Path | None, say: Say = lambda stage: None) -> Proof:
+    """Prove the whole book and, where `out` is given, the files below it."""
+    proof = Proof()
+    with reading(engine) as connection:
+        completed = runs.completed(connection)
+        say("facts")
+        proof.differences += _facts(connection)
+        used = UsedInMemory()
+        for place, run in enumerate(completed):
+            say(f"run {date_of(run.day)}")
+            proof.differences += _run(connection, completed[:place], run, used, proof)
+        say("caps")
+        proof.differences += _caps(connection, used)
+        proof.differences += _balances(connection)
+        if out is not None:
+            for run in completed:
+                say(f"files of {date_of(run.day)}")
+                _files(connection, run, out, proof)
+    return proof
+
+
+def _facts(connection: Connection) -> Iterator[str]:
+    """The forest has no loops; reversals fit their orders."""
+    for loop in check(facts.edges(connection)).loops:
+        yield f"tree: {' -> '.join(loop[:5])} is a loop"
+    for row in facts.misfits(connection).iter_rows(named=True):
+        yield f"event {row['event_id']}: {row['fault']}"
+
+
+def _run(
+    connection: Connection,
+    before: Sequence[runs.Run],
+    run: runs.Run,
+    used: UsedInMemory,
+    proof: Proof,
+) -> Iterator[str]:
+    """One run's lines, entries, statements, payouts and figures, against the facts it knew."""
+    name = f"run {date_of(run.day)}"
+    plan = facts.plan_of(connection, run.plan_version)
+    if plan_hash(plan) != run.plan_hash:
+        yield f"{name}: the plan's hash is {plan_hash(plan)}, the run says {run.plan_hash}"
+    codes = facts.currency_codes(connection)
+    zone = Zone(plan.timezone)
+    due = runs.due(connection, before, run.day, run.intake, run.event, zone)
+    if due.waiting_from != run.waiting_from:
+        yield f"{name}: waits for events from {due.waiting_from}, the run says {run.waiting_from}"
+    decision = decide(
+        due.events, plan, codes, runs.forest(connection), runs.standing(connection), used
+    )
+    used.advance(decision.advances)
+    proof.runs += 1
+    proof.events += len(due.events)
+    proof.lines += len(decision.lines)
+    compare = _Comparison(connection, run, name)
+    yield from compare.table("line", pl.DataFrame(runs.line_rows(due.events, decision.lines)))
+    posted = post(due.events, decision.lines)
+    yield from compare.table("activity", activity(due.events, decision.lines))
+    settled = settles(plan.payout.every, run.day, before[-1].day if before else None)
+    if settled != run.settles:
+        yield f"{name}: {'is' if settled else 'is no'} settlement, the run says otherwise"
+    statements = None
+    booked = posted
+    if run.settles:
+        statements = settlement(connection, plan, codes, run.day, run.intake)
+        payouts = payouts_of(statements)
+        yield from compare.table("statement", statements)
+        yield from compare.table("payout", payouts)
+        booked = pl.concat([posted, payout_entries(payouts, run.day)])
+    else:
+        yield from compare.table("statement", None)
+        yield from compare.table("payout", None)
+    yield from compare.table("entry", booked)
+    refused = views.refusals(
+        connection, views.refused_between(before[-1].intake if before else 0, run.intake)
+    )
+    figures = figures_of(codes, due.events, decision, posted, statements, refused)
+    if figures != run.figures:
+        yield f"{name}: its figures are {figures}, the run says {dict(run.figures)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    connection: Connection
+    run: runs.Run
+    name: str
+
+    def table(self, table: str, derived: pl.DataFrame | None) -> Iterator[str]:
+        """The first rows by which the stored table of the run differs from what is derived."""
+        stored = views.stored(self.connection, table, self.run.day)
+        expected = stored.clear() if derived is None else derived.select(stored.columns)
+        if stored.equals(expected.sort(stored.columns)):
+            return
+        for says, one, other in (
+            ("has", stored, expected),
+            ("lacks", expected, stored),
+        ):
+            for row in one.join(other, on=stored.columns, how="anti").head(3).iter_rows(named=True):
+                yield f"{self.name}: table {table} {says} {json.dumps(row)}"
+
+
+def _caps(connection: Connection, used: UsedInMemory) -> Iterator[str]:
+    stored = views.stored_caps(connection)
+    derived = pl.DataFrame(used.rows(runs.WINDOWS), schema=stored.schema, orient="row")
+    if not stored.equals(derived.sort(derived.columns)):
+        differing = stored.join(derived, on=stored.columns, how="anti")
+        lacking = derived.join(stored, on=stored.columns, how="anti")
+        first = (differing if differing.height else lacking).row(0, named=True)
+        yield (
+            f"cap totals: {differing.height} are not the sum of their lines, {lacking.height}"
+            f" are missing; the first: {first}"
+        )
+
+
+def _balances(connection: Connection) -> Iterator[str]:
+    """Every account's side is right, and what is owed is the last closing plus what came since."""
+    entries = views.entries(connection)
+    wrong = [
+        row
+        for row in entries.iter_rows(named=True)
+        if (row["debit_account"], row["credit_account"]) != SIDES[Kind(row["kind"])]
+    ]
+    for row in wrong[:3]:
+        yield f"ledger: an entry between the wrong accounts: {row}"
+    last = views.last_settlement(connection, 2**31)
+    owed = (
+        entries.filter(pl.col("run_day") <= (last if last is not None else -(2**31)))
+        .group_by("affiliate_id", "currency")
+        .agg(owed=signed().sum())
+        .filter(pl.col("owed") != 0)
+    )
+    closing = (
+        views.statements_of_run(connection, last).select(
+            "affiliate_id", "currency", owed="closing_minor"
+        ).filter(pl.col("owed") != 0)
+        if last is not None
+        else owed.clear()
+    )  # fmt: skip
+    for row in owed.join(closing, on=owed.columns, how="anti").head(3).iter_rows(named=True):
+        yield (
+            f"ledger: {row['affiliate_id']} is owed {row['owed']} {row['currency']} minor units,"
+            " which is not what the last statement closes with"
+        )
+
+
+def _files(connection: Connection, run: runs.Run, out: Path, proof: Proof) -> None:
+    """The manifest against the bytes on the disk, and both against the book."""
+    folder = out / date_of(run.day).isoformat()
+    if not folder.is_dir():
+        proof.notes.append(f"{folder}: not there; `commission run --date` writes it again")
+        return
+    for made in files(record_of(connection, run.day)):
+        path = folder / made.name
+        proof.files += 1
+        if not path.is_file():
+            proof.differences.append(f"{path}: missing")
+        elif sha256(path.read_bytes()).hexdigest() != made.digest:
+            proof.differences.append(f"{path}: has other bytes than were published")
