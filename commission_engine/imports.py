@@ -25,6 +25,8 @@ from commission_engine.problems import Refusal, RowsRefused
 from commission_engine.tree.judge import judge_referrals
 from commission_engine.verdict import Verdict
 
+MAX_HEADER = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Imported:
@@ -51,7 +53,7 @@ class Terms:
     dry_run: bool = False
 
 
-class _ForShow(Exception):
+class ForShow(Exception):
     """Leaves the transaction of a dry run, so that nothing of it stays."""
 
 
@@ -66,8 +68,8 @@ def import_files(worker: Worker, kind: Kind, paths: Sequence[Path], terms: Terms
         with worker.writing() as connection:
             imported = _import(connection, rows, terms)
             if terms.dry_run:
-                raise _ForShow
-    except _ForShow:
+                raise ForShow
+    except ForShow:
         pass
     return imported
 
@@ -80,7 +82,7 @@ def _import(connection: Connection, rows: Rows, terms: Terms) -> Imported:
         typed = typed_earnings(rows, decimals)
         known = facts.known_events(connection, typed.frame)
         so_far = facts.reversed_so_far(connection, known)
-        verdict = judge_earnings(typed.frame, known, so_far)
+        verdict = judge_earnings(typed.frame, known, so_far, decimals)
     elif rows.kind is Kind.REFERRALS:
         typed = typed_referrals(rows)
         verdict = judge_referrals(typed.frame, facts.edges(connection))
@@ -141,7 +143,11 @@ def _all_refused(rows: Rows, typed: Typed, verdict: Verdict) -> tuple[Refusal, .
 def _described(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
-    return {"name": path.name, "bytes": path.stat().st_size, "sha256": digest}
+        file.seek(0)
+        first = file.readline(MAX_HEADER).decode("utf-8-sig", errors="backslashreplace")
+    header = None if path.suffix == ".parquet" else first.rstrip("\r\n")
+    size = path.stat().st_size
+    return {"name": path.name, "bytes": size, "sha256": digest, "header": header}
 
 
 def spoken(refusal: Refusal) -> str:

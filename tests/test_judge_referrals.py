@@ -307,6 +307,14 @@ def test_any_rows_are_judged_as_by_hand_in_any_order(
     assert verdict.refused["text"].null_count() == 0
 
 
+def test_lasting_loops_come_first_then_the_latest_that_ended() -> None:
+    ended: list[Edge] = [("a", "b", 0), ("b", "a", 0), ("a", None, 3), ("b", "a", 4)]
+    later: list[Edge] = [("c", "d", 1), ("d", "c", 1), ("c", None, 9)]
+    lasting: list[Edge] = [("y", "z", 0), ("z", "y", 0)]
+    found = [list(loop) for loop in loops(frame([*ended, *later, *lasting]))]
+    assert found == [["y", "z"], ["c", "d"], ["a", "b"]]
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(

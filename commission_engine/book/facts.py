@@ -160,6 +160,15 @@ def edges(connection: sa.Connection) -> pl.DataFrame:
     return bulk.frame(connection, query, schema).sort("affiliate_id", "since_us")
 
 
+def exists(connection: sa.Connection, affiliate_id: str) -> bool:
+    query = sa.select(affiliate.c.id).where(affiliate.c.affiliate_id == affiliate_id)
+    return connection.execute(query).first() is not None
+
+
+def count_affiliates(connection: sa.Connection) -> int:
+    return int(connection.execute(sa.select(sa.func.count()).select_from(affiliate)).scalar_one())
+
+
 def standings(connection: sa.Connection, known: int) -> pl.DataFrame:
     """Who is not active as known at intake `known`: affiliate (number), status."""
     latest = _latest_profile(known)

@@ -128,7 +128,7 @@ def due(
         .where(event.c.id >= first, event.c.id <= last)
     )
     rows = bulk.frame(connection, query, _DUE)
-    local = zone.local_days(rows["occurred_us"].to_numpy())
+    local = _due_days(rows, zone)
     number = rows["event"].to_numpy()
     waits = local > day
     done = np.zeros(len(rows), np.bool_)
@@ -159,6 +159,15 @@ def due(
     )
 
 
+def _due_days(rows: pl.DataFrame, zone: Zone) -> Ints:
+    """The day from which each event may be processed: its local day, and never before its root's.
+
+    Where clocks are set back over midnight, a refund can be dated the day before its order.
+    """
+    own = zone.local_days(rows["occurred_us"].to_numpy())
+    return np.maximum(own, zone.local_days(rows["root_at"].to_numpy()))
+
+
 def decided_by(runs: Sequence[Run], event_number: Ints, local_day: Ints) -> Ints:
     """The place in `runs` of the run that processed each event; len(runs) where none did."""
     by_number = np.searchsorted([each.event for each in runs], event_number, side="left")
@@ -180,19 +189,19 @@ def _before(connection: sa.Connection, runs: Sequence[Run], rows: pl.DataFrame, 
     )["order"].unique()
     if not runs or not len(old):
         return np.zeros(len(rows), np.int64)
-    schema = {
-        "order": pl.Int64, "event": pl.Int64, "amount": pl.Int64, "occurred_us": pl.Int64,
-    }  # fmt: skip
-    columns = (event.c.root, event.c.id, event.c.amount_minor, event.c.occurred_us)
+    schema = dict.fromkeys(("order", "event", "amount", "occurred_us", "root_at"), pl.Int64)
+    root = event.alias("root")
+    query = sa.select(
+        event.c.root, event.c.id, event.c.amount_minor, event.c.occurred_us, root.c.occurred_us
+    ).join(root, root.c.id == event.c.root)
     with bulk.listed(connection, old) as asked:
-        roots = sa.select(*columns).join(asked, event.c.id == asked.c.value)
-        reversals = sa.select(*columns).join(asked, event.c.root == asked.c.value).where(
+        roots = query.join(asked, event.c.id == asked.c.value)
+        reversals = query.join(asked, event.c.root == asked.c.value).where(
             event.c.id != event.c.root
-        )  # fmt: skip
+        )
         history = bulk.frame(connection, sa.union_all(roots, reversals), schema)
-    processed = decided_by(
-        runs, history["event"].to_numpy(), zone.local_days(history["occurred_us"].to_numpy())
-    ) < len(runs)
+    decided = decided_by(runs, history["event"].to_numpy(), _due_days(history, zone))
+    processed = decided < len(runs)
     sums = history.filter(pl.Series(processed)).group_by("order").agg(before=pl.col("amount").sum())
     joined = rows.select("order").join(sums, on="order", how="left", maintain_order="left")
     return joined["before"].fill_null(0).to_numpy()

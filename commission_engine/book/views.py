@@ -27,6 +27,7 @@ from commission_engine.book.schema import (
 from commission_engine.calendar import Day
 from commission_engine.decide.kernel import REASONS
 from commission_engine.ledger.accounts import Kind
+from commission_engine.ledger.post import signed
 
 LINES: dict[str, Any] = {
     "run_day": pl.Int64,
@@ -82,6 +83,10 @@ REFUSALS: dict[str, Any] = {
     "message": pl.String,
     "raw": pl.String,
 }
+
+
+LINE, STATEMENT, PAYOUT, ENTRY = line, statement, payout, entry
+"""The tables that conditions are asked of."""
 
 
 def lines(
@@ -229,6 +234,22 @@ def _by_affiliate(
         .where(*where)
     )
     return bulk.frame(connection, query, schema).sort("run_day", "affiliate_id", "currency")
+
+
+def balances(connection: sa.Connection, day: Day, *where: sa.ColumnElement[bool]) -> pl.DataFrame:
+    """What is owed after the run of `day`: affiliate_id, currency, decimals, held_minor,
+    available_minor, closing_minor; those that are all zero are left out."""
+    booked = entries(connection, entry.c.run_day <= day, *where).with_columns(amount=signed())
+    return (
+        booked.group_by("affiliate_id", "currency", "decimals")
+        .agg(
+            held_minor=pl.col("amount").filter(pl.col("available_day") > day).sum(),
+            available_minor=pl.col("amount").filter(pl.col("available_day") <= day).sum(),
+            closing_minor=pl.col("amount").sum(),
+        )
+        .filter((pl.col("held_minor") != 0) | (pl.col("available_minor") != 0))
+        .sort("affiliate_id", "currency")
+    )
 
 
 def of_affiliate(table: sa.Table, affiliate_id: str) -> sa.ColumnElement[bool]:

@@ -1,6 +1,7 @@
 """The kinds of input file and the columns of each."""
 
 import difflib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from commission_engine.problems import FileRefused
+
+MAX_COLUMNS = 1000
 
 
 class Kind(StrEnum):
@@ -48,7 +51,12 @@ def check_names(path: Path, kind: Kind, names: Sequence[str], place: str) -> Non
 
     `place` says where the names stand ("line 1" of a CSV file, "the schema" of a table).
     """
-    doubled = sorted({name for name in names if names.count(name) > 1})
+    if len(names) > MAX_COLUMNS:
+        raise FileRefused(
+            f"{path}: {place} names {len(names)} columns where {MAX_COLUMNS} are the most",
+            "Leave out the columns that nobody reads.",
+        )
+    doubled = sorted(name for name, times in Counter(names).items() if times > 1)
     if doubled:
         raise FileRefused(
             f"{path}: {place} names the column {_listed(doubled)} more than once",

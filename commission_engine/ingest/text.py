@@ -32,9 +32,10 @@ BROKEN = pl.Schema([*PLACES.items(), ("message", pl.String)])
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The header of a file, and the place after it."""
+    """The header of a file: its names, its first line, and the offset and line after it."""
 
     names: tuple[str, ...]
+    begins: int
     offset: int
     line: int
 
@@ -46,7 +47,7 @@ def read_text(path: Path, kind: Kind) -> tuple[pl.DataFrame, pl.DataFrame]:
     """
     with path.open("rb") as file:
         head = _head(path, file)
-        check_names(path, kind, head.names, f"line {head.line - 1}")
+        check_names(path, kind, head.names, f"line {head.begins}")
         tables, broken = [_table(kind, head.names, Scanned.nothing())], []
         file.seek(head.offset)
         for found in _stretches(file, head):
@@ -70,10 +71,7 @@ def _head(path: Path, file: BufferedReader) -> Head:
         start, line = data.index(b"\n", start) + 1, line + 1
     if not data[start:].rstrip(b"\r\n"):
         raise FileRefused(f"{path}: the file is empty", f"{_HEADER_FIRST} Is the file complete?")
-    end = data.find(b"\n", start)
-    while end >= 0 and data.count(b'"', start, end) % 2:
-        end = data.find(b"\n", end + 1)
-    end = len(data) if end < 0 else end
+    end = _record_end(data, start)
     header = data[start:end].removesuffix(b"\r")
     try:
         names = fields_of(header, None)
@@ -84,7 +82,19 @@ def _head(path: Path, file: BufferedReader) -> Head:
                 "Save the file with LF or CRLF line ends.",
             ) from None
         raise FileRefused(f"{path}: line {line}, the header: {fault}", _HEADER_FIRST) from None
-    return Head(tuple(names), min(end + 1, len(data)), line + 1 + header.count(b"\n"))
+    after = line + 1 + header.count(b"\n")
+    return Head(tuple(names), line, min(end + 1, len(data)), after)
+
+
+def _record_end(data: bytes, start: int) -> int:
+    """The end of the line at which no quoted field is open."""
+    is_open = False
+    while (end := data.find(b"\n", start)) >= 0:
+        is_open ^= data.count(b'"', start, end) % 2 == 1
+        if not is_open:
+            return end
+        start = end + 1
+    return len(data)
 
 
 _HEADER_FIRST = "The first line names the columns, in UTF-8, separated by commas."
@@ -99,7 +109,7 @@ def _stretches(file: BufferedReader, head: Head) -> Iterator[Scanned]:
         data, last = data + block, len(block) < BLOCK
         found = scan(data, width, last)
         if not found.taken and len(data) > MAX_ROW + 2 and not last:
-            found, last = _skipped(file, len(data))
+            found, last = _skipped(file, len(data), data[-1:])
         data = data[found.taken :]
         taken, passed = found.taken, found.passed
         found.shift(offset, line)
@@ -107,12 +117,12 @@ def _stretches(file: BufferedReader, head: Head) -> Iterator[Scanned]:
         offset, line = offset + taken, line + passed
 
 
-def _skipped(file: BufferedReader, size: int) -> tuple[Scanned, bool]:
-    """Pass over a line that is longer than a row may be, of which `size` bytes are read.
+def _skipped(file: BufferedReader, size: int, before: bytes) -> tuple[Scanned, bool]:
+    """Pass over a line that is longer than a row may be; `size` bytes are read, up to `before`.
 
     Leaves the file after it; answers whether the file ended.
     """
-    stop, before, ended = size, b"", False
+    stop, ended = size, False
     while not ended:
         block = file.readline(BLOCK)
         ended = not block

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
+from typing import TypeAlias
 
 import networkx as nx
 import numpy as np
@@ -17,6 +18,9 @@ import polars as pl
 
 from commission_engine.calendar import Ints
 from commission_engine.tree.cycles import Loop, loops
+
+Graph: TypeAlias = nx.DiGraph
+"""A branch, for those who pass it on."""
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 # "1. " and "- " at the start of a label would begin a list

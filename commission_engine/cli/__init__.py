@@ -1,0 +1,72 @@
+"""The program `commission`: words in, words out. Every command is a few lines over the engine.
+
+Data goes to stdout, talk to stderr; problems.Exit says what the exit codes mean.
+"""
+
+import signal
+import sys
+import traceback
+from types import FrameType
+
+import typer
+
+from commission_engine import __version__
+from commission_engine.cli import care, imports, look, plan, run, tree
+from commission_engine.cli.common import say_error
+from commission_engine.problems import CommissionError, Exit, TryAgain
+
+app = typer.Typer(
+    name="commission",
+    help="Multi-level affiliate commissions: import what happened, run the night, see why.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("import")(imports.import_)
+app.add_typer(plan.app, name="plan")
+app.command("lines")(look.lines)
+app.command("statements")(look.statements)
+app.command("payouts")(look.payouts)
+app.command("balances")(look.balances)
+app.command("rejects")(look.rejects)
+app.command("runs")(look.runs)
+app.add_typer(tree.app, name="tree")
+app.command("verify")(care.verify)
+app.add_typer(care.config, name="config")
+
+
+@app.callback(invoke_without_command=True)
+def start(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """The entry of the program `commission`."""
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        app()
+    except CommissionError as why:
+        say_error(why)
+        sys.exit(why.exit_code)
+    except KeyboardInterrupt:
+        say_error(TryAgain("stopped", "Nothing half done stays; run the same command again."))
+        sys.exit(Exit.TRY_AGAIN)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has enough
+        sys.exit(Exit.DONE)
+    except Exception:
+        traceback.print_exc()
+        say_error(
+            CommissionError(
+                "this should not have happened; nothing half done was kept",
+                "Run `commission verify`, and report the lines above.",
+            )
+        )
+        sys.exit(Exit.FAILED)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise TryAgain("stopped by a signal", "Nothing half done stays; run the same command again.")

@@ -1,0 +1,162 @@
+"""What all commands share: options, the open book, tables and JSON out, talk and errors."""
+
+import getpass
+import json
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from commission_engine.book.connect import Connection, Engine, connect, migrate, reading
+from commission_engine.book.lock import Worker, working
+from commission_engine.calendar import Day, day_of
+from commission_engine.problems import CommissionError, UsageError
+from commission_engine.publish import text
+from commission_engine.settings import Settings, read_settings
+from commission_engine.tree.show import visible
+
+Database = Annotated[
+    str | None,
+    typer.Option("--database", metavar="URL", help="The book; see `commission config show`."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+Limit = Annotated[int, typer.Option("--limit", min=0, help="Rows of a table; 0: all of them.")]
+
+out = Console(soft_wrap=False, highlight=False, width=None if sys.stdout.isatty() else 160)
+talk = Console(stderr=True, highlight=False, soft_wrap=True)
+
+NUMBERS = text.NUMBERS | {"level", "line", "lines", "events", "payouts", "accepted", "rejected"}
+
+
+class Form(StrEnum):
+    """How a listing is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def form(as_json: bool, as_csv: bool = False) -> Form:
+    if as_json and as_csv:
+        raise UsageError("--json and --csv at once", "Take one of them.")
+    return Form.JSON if as_json else Form.CSV if as_csv else Form.TABLE
+
+
+def settings_of(**options: Any) -> Settings:
+    """The settings that hold for this command; what is wrong among their sources is said."""
+    settings = read_settings(options, os.environ)
+    for fault in settings.faults:
+        say(f"[yellow]warning:[/] {escape(fault)}")
+    return settings
+
+
+def open_book(settings: Settings) -> Engine:
+    """The book, created and migrated where it is missing."""
+    engine = connect(settings.database.value)
+    migrate(engine)
+    return engine
+
+
+@contextmanager
+def looking(database: str | None) -> Iterator[Connection]:
+    """A view of the book that changes nothing."""
+    with reading(open_book(settings_of(database=database))) as connection:
+        yield connection
+
+
+@contextmanager
+def at_work(engine: Engine, doing: str) -> Iterator[Worker]:
+    """The book's lock; others are told what this process does."""
+    with working(engine, f"{who()} (process {os.getpid()}, {doing})", now()) as worker:
+        yield worker
+
+
+def who() -> str:
+    """The person and the machine, for the book's records."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container without a name for its user
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def day_option(value: str, name: str = "--date") -> Day:
+    """A day of the command line, ISO 8601."""
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+        try:
+            return day_of(date.fromisoformat(value))
+        except ValueError:
+            pass
+    raise UsageError(f"{name}: {value!r} is not a day", "Write such as 2026-11-20.")
+
+
+def say(message: str) -> None:
+    """Talk to the person, on stderr."""
+    talk.print(message)
+
+
+def stage(name: str) -> None:
+    """Name a stage of long work, where somebody watches."""
+    if talk.is_terminal:
+        talk.print(f"[dim]{escape(name)} ...[/]")
+
+
+def say_error(why: CommissionError) -> None:
+    talk.print(f"[bold red]error:[/] {escape(why.message)}")
+    if why.hint:
+        talk.print(escape(why.hint))
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def listing(frame: pl.DataFrame, how: Form, limit: int, title: str) -> None:
+    """Print a frame of texts and counts: all of it as JSON or CSV, its first rows as a table."""
+    if how is Form.JSON:
+        print_json(frame.to_dicts())
+    elif how is Form.CSV:
+        sys.stdout.buffer.write(text.csv(frame))
+        sys.stdout.buffer.flush()
+    elif frame.height == 0:
+        say(f"no {title}")
+    else:
+        shown = frame.head(limit) if limit else frame
+        out.print(table_of(shown))
+        if shown.height < frame.height:
+            say(
+                f"{shown.height} of {frame.height:,} {title}; --limit 0 shows all, --csv writes all"
+            )
+
+
+def table_of(frame: pl.DataFrame) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in frame.columns:
+        numeric = name in NUMBERS or frame[name].dtype.is_numeric()
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in frame.iter_rows():
+        table.add_row(*(escape(visible("" if cell is None else str(cell))) for cell in row))
+    return table
+
+
+def existing(path: Path) -> Path:
+    if not path.exists():
+        raise UsageError(f"{path}: there is no such file or folder", "Check the name.")
+    return path

