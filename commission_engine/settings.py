@@ -75,7 +75,9 @@ def read_settings(options: Mapping[str, Any], environment: Mapping[str, str]) ->
 def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
+    except OSError as why:
+        raise UsageError(f"{path}: cannot be read: {why.strerror}", "Check its rights.") from why
+    except (ValueError, RecursionError) as why:  # also not UTF-8, numbers too long
         raise UsageError(f"{path}: this is not TOML: {why}", "Mend the file.") from why
 
 
@@ -85,7 +87,9 @@ def _from_text(name: str, text: str) -> Any:
 
 def _impossible(name: str, value: Any) -> str:
     if name == "formats":
-        wrong = not isinstance(value, list) or not value or not set(value) <= set(FORMATS)
+        wrong = (
+            not isinstance(value, list) or not value or any(each not in FORMATS for each in value)
+        )
         return f"{value!r} is not a list of {', '.join(FORMATS)}" if wrong else ""
     if name == "documents":
         return "" if value in DOCUMENTS else f"{value!r} is none of {', '.join(DOCUMENTS)}"

@@ -204,7 +204,8 @@ def book_nights(world: World, url: str, folder: Path, learn: Learn) -> Told:
                     if path.is_file()
                 }
             )
-            told.differences.extend(verify(engine, out).differences)
+            told.differences.extend(verify(engine, None).differences)
+        told.differences.extend(verify(engine, out).differences)
     with reading(engine) as connection:
         for night in world.nights:
             told.lines.append(_lines(connection, night.business_day))

@@ -114,8 +114,10 @@ def settle(
             (pl.col("ready") - pl.col("paid_minor")).alias("available_minor"),
             "lines",
         )
+        # Held and available may cancel out; the next settlement needs to know what is available.
         .filter(
-            (pl.col("lines") > 0) | (pl.col("opening_minor") != 0) | (pl.col("closing_minor") != 0)
+            (pl.col("lines") > 0)
+            | pl.any_horizontal(pl.col("opening_minor", "closing_minor", "available_minor") != 0)
         )
         .select(STATEMENTS.names())
         .cast(STATEMENTS)

@@ -21,6 +21,7 @@ from commission_engine.money import (
     currencies,
     iso_decimals,
     parse_amount,
+    plain,
 )
 from commission_engine.plan.terms import Cap, Every, Level, Payout, Plan, Terms
 from commission_engine.problems import FileRefused, PlanRefused
@@ -36,6 +37,8 @@ _TERMS_KEYS = ("from", "hold_days", "level", "cap")
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*([A-Za-z0-9_-]+|"[^"]*"|'[^']*')\s*[.=]""")
 _UNIT = re.compile(r"[A-Z][A-Z0-9_]{0,15}", re.ASCII)
+_ANY_RATE = (Rate(0, 1), Rate(10**6, 1))
+"""In place of bounds at fault, so that no rate is blamed for them."""
 
 
 class ReadPlan(NamedTuple):
@@ -64,9 +67,9 @@ def parse_plan(text: str, file: str) -> ReadPlan:
     """`read_plan` for a text; `file` is the name that faults carry."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as why:
+    except (ValueError, RecursionError) as why:  # also numbers too long, tables too deep
         found = re.search(r"at line (\d+)", str(why))
-        line = found[1] if found else str(text.count("\n") + 1)
+        line = found[1] if found else str(text.removesuffix("\n").count("\n") + 1)
         raise PlanRefused((f"{file}:{line}: this is not TOML: {why}",)) from why
     reader = _Reader(file, _lines_of_keys(text))
     plan = reader.plan(data)
@@ -82,7 +85,7 @@ def _lines_of_keys(text: str) -> dict[Place, int]:
     places: dict[Place, int] = {}
     counts: dict[Place, int] = {}
     table: Place = ()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if header := _HEADER.match(line):
             *parents, last = (part.strip().strip("\"'") for part in header[2].split("."))
             table = ()
@@ -200,11 +203,14 @@ class _Reader:
         place = ("rate_bounds",)
         if not isinstance(value, list) or len(value) != 2:
             self.fault(place, f'{value!r} is not two rates; write ["10%", "20%"]')
-            return Rate(0, 1), Rate(1, 1)
+            return _ANY_RATE
         low, high = (self._rate(place, each) for each in value)
-        if low and high and not low.at_most(high):
+        if low is None or high is None:
+            return _ANY_RATE
+        if not low.at_most(high):
             self.fault(place, f"the lower bound {value[0]} is above the upper {value[1]}")
-        return low or Rate(0, 1), high or Rate(1, 1)
+            return _ANY_RATE
+        return low, high
 
     def _rate(self, place: Place, value: Any) -> Rate | None:
         if isinstance(value, str):
@@ -255,10 +261,12 @@ class _Reader:
             elif isinstance(amount, bool) or not isinstance(amount, int | str):
                 self.fault(here, f'{amount!r} is not an exact amount; write "50.00", in quotes')
             else:
+                decimals = self.decimals[code]
                 try:
-                    amounts[code] = parse_amount(str(amount), self.decimals[code])
+                    amounts[code] = parse_amount(str(amount), decimals)
                 except BadAmount as why:
-                    self.fault(here, f'{why}; write such as "50.00"')
+                    such = plain(50 * 10**decimals, decimals)
+                    self.fault(here, f'{why}; write such as "{such}"')
                 else:
                     if amounts[code] < 0:
                         self.fault(here, f"{amount!r} is negative; write zero or more")
@@ -267,7 +275,7 @@ class _Reader:
     # -- terms
 
     def _all_terms(self, value: Any, bounds: tuple[Rate, Rate]) -> tuple[Terms, ...]:
-        if value is None:
+        if value is None or value == []:
             self.fault(("terms",), "are missing; write at least one [[terms]] with its from")
             return ()
         terms = [
@@ -327,7 +335,7 @@ class _Reader:
             self.fault(place, "is missing; write from = 2026-01-01")
         else:
             self.fault(place, f"{value!s} is not a day; write from = 2026-01-01")
-        return 0
+        return -(10**9) - int(place[1])  # a day of its own, so that no other fault follows
 
     def _level(self, place: Place, table: Mapping[str, Any], bounds: tuple[Rate, Rate]) -> Level:
         self._known_keys(place, table, ("level", "rate", "cap"))
@@ -355,9 +363,12 @@ class _Reader:
             if "amount" not in table:
                 self.fault((*here, "amount"), 'is missing; write amount = { USD = "50.00" }')
             window = Window(self._choice((*here, "window"), table.get("window", "order"), Window))
+            limit = self._amounts((*here, "amount"), table.get("amount", {}))
+            if window != table.get("window"):
+                continue  # at fault already
             if any(cap.window is window for cap in caps):
                 self.fault((*here, "window"), f"there is another cap per {window} here")
-            caps.append(Cap(window, self._amounts((*here, "amount"), table.get("amount", {}))))
+            caps.append(Cap(window, limit))
         return tuple(caps)
 
 

@@ -15,6 +15,7 @@ from commission_engine.publish import text
 from commission_engine.publish.documents import documents
 from commission_engine.publish.folder import Made
 from commission_engine.publish.ids import payout_id, statement_id
+from commission_engine.publish.rates import rates
 
 FORMAT = 1
 """Of the manifest and the files beside it; raised when their form changes."""
@@ -84,18 +85,8 @@ def manifest(record: Record, listed: Mapping[str, Mapping[str, Any]]) -> dict[st
 
 def lines_table(lines: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     """lines.csv as texts, one row a line, in processing order."""
-    rates = {
-        (terms.starts, level.level): str(level.rate)
-        for terms in plan.terms
-        for level in terms.levels
-    }
-    known = pl.DataFrame(
-        [(*key, rate) for key, rate in rates.items()],
-        schema={"terms_day": pl.Int64, "level": pl.Int64, "rate": pl.String},
-        orient="row",
-    )
     return (
-        lines.join(known, on=["terms_day", "level"], how="left", maintain_order="left")
+        lines.join(rates(plan), on=["terms_day", "level"], how="left", maintain_order="left")
         .with_columns(line_id=pl.format("{}.{}", "event_id", "level"))
         .select(
             "line_id",

@@ -41,6 +41,9 @@ def publish(files: Iterable[Made], folder: Path) -> Published:
         draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
         for each in made:
             _write(draft / each.name, each.content)
+        os.sync()  # all at once; what follows finds clean files and reports what went wrong
+        for each in made:
+            _sync(draft / each.name)
         for inner in sorted({(draft / each.name).parent for each in made}):
             _sync(inner)
         draft.rename(folder)
@@ -62,6 +65,7 @@ def publish(files: Iterable[Made], folder: Path) -> Published:
         target = folder / each.name
         draft = target.with_name(f".{target.name}.draft-{os.getpid()}")
         _write(draft, each.content)
+        _sync(draft)
         draft.rename(target)
         _sync(target.parent)
     return Published(folder, tuple(each.name for each in missing))
@@ -79,21 +83,24 @@ def _sweep(folder: Path) -> None:
 def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        path.write_bytes(content)
     except OSError as why:
-        raise CommissionError(
-            f"{path}: cannot be written: {why.strerror}",
-            "The run is in the book; run the same command again and it writes its files.",
-        ) from why
+        raise _unwritten(path, why) from why
 
 
-def _sync(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Make a file's bytes, or the names in a folder, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as why:
+        raise _unwritten(path, why) from why
     finally:
         os.close(descriptor)
+
+
+def _unwritten(path: Path, why: OSError) -> CommissionError:
+    return CommissionError(
+        f"{path}: cannot be written: {why.strerror}",
+        "The run is in the book; run the same command again and it writes its files.",
+    )

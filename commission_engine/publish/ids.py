@@ -12,17 +12,22 @@ from commission_engine.calendar import Day, date_of
 
 def statement_id(programme: str, day: Day, affiliate_id: str) -> str:
     """Of the statement that the settlement on `day` writes for an affiliate."""
-    return f"st-{date_of(day):%Y%m%d}-{_short(programme, str(day), affiliate_id)}"
+    return f"st-{_digits(day)}-{_short(programme, str(day), affiliate_id)}"
 
 
 def payout_id(programme: str, day: Day, affiliate_id: str, currency: str) -> str:
     """Of what the settlement on `day` pays an affiliate in a currency."""
-    return f"po-{date_of(day):%Y%m%d}-{_short(programme, str(day), affiliate_id, currency)}"
+    return f"po-{_digits(day)}-{_short(programme, str(day), affiliate_id, currency)}"
 
 
 def pseudonym(programme: str, reader_id: str, affiliate_id: str) -> str:
     """How an affiliate is called towards a reader who may not know him; stable for that reader."""
     return _short("pseudonym", programme, reader_id, affiliate_id)[:6]
+
+
+def _digits(day: Day) -> str:
+    """YYYYMMDD; strftime leaves off a year's leading zeros on some systems."""
+    return date_of(day).isoformat().replace("-", "")
 
 
 def _short(*parts: str) -> str:

@@ -1,0 +1,34 @@
+# Everything a newcomer needs: `make demo` and `make test`. They set up .venv by themselves.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check bench golden clean help
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(READY) ## a real shop's year: import, thirteen settlements, what came of it
+	$(BIN)/python examples/demo.py
+
+test: $(READY) ## all tests, with a real PostgreSQL
+	$(BIN)/python -m pytest -n 2
+
+check: $(READY) ## ruff, mypy --strict, coverage of the money core
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m tests.coverage_of_money
+
+bench: $(READY) ## measure; results belong into docs/benchmarks.md
+	$(BIN)/python benchmarks/night.py
+
+clean: ## remove what was built here
+	rm -rf $(VENV) out commission.db commission.db-wal commission.db-shm commission.db.lock
