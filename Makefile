@@ -30,5 +30,8 @@ check: $(READY) ## ruff, mypy --strict, coverage of the money core
 bench: $(READY) ## measure; results belong into docs/benchmarks.md
 	$(BIN)/python benchmarks/night.py
 
+golden: $(READY) ## write tests/golden/expected anew, after a change that was meant
+	$(BIN)/python tests/test_golden.py
+
 clean: ## remove what was built here
 	rm -rf $(VENV) out commission.db commission.db-wal commission.db-shm commission.db.lock

@@ -1,14 +1,13 @@
 """A folder of input: the plan and the files in it, told by their names."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from commission_engine.book.connect import Engine
-from commission_engine.book.lock import Worker, working
-from commission_engine.imports import Imported, Terms, import_files
-from commission_engine.ingest.rows import Kind
+from commission_engine.book.lock import Worker
+from commission_engine.imports import Imported, Terms, import_rows
+from commission_engine.ingest.rows import Kind, read_rows
 from commission_engine.plan.read import ReadPlan, read_plan
 from commission_engine.plan_apply import apply_plan
 from commission_engine.problems import UsageError
@@ -53,31 +52,25 @@ def _is(kind: Kind, name: str) -> bool:
     return ending in _ENDINGS and (stem == kind or stem.startswith((f"{kind}-", f"{kind}_")))
 
 
-def import_folder(
-    worker: Worker,
-    found: Found,
-    terms: Terms,
-    report: Callable[[Imported | ReadPlan], None],
-) -> list[Imported]:
-    """Apply the plan, then import affiliates, referrals and earnings, each whole or not at all."""
-    if found.plan:
-        read = read_plan(found.plan)
-        apply_plan(worker, read.plan, terms)
-        report(read)
-    imported = []
-    for kind, paths in found.files.items():
-        imported.append(import_files(worker, kind, paths, terms))
-        report(imported[-1])
-    return imported
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What came of a folder; `plan` is None where it holds none."""
+
+    plan: ReadPlan | None
+    plan_changed: bool
+    imported: tuple[Imported, ...]
+
+    @property
+    def news(self) -> bool:
+        """Whether it brought anything that the book did not know."""
+        return self.plan_changed or any(each.accepted for each in self.imported)
 
 
-def would_change(engine: Engine, found: Found, terms: Terms) -> bool:
-    """Whether importing this would bring anything that the book does not know."""
-    if not found.files and not found.plan:
-        return False
-    with working(engine, terms.who, terms.now) as worker:
-        if found.plan and apply_plan(worker, read_plan(found.plan).plan, terms):
-            return True
-        return any(
-            import_files(worker, kind, paths, terms).accepted for kind, paths in found.files.items()
-        )
+def import_folder(worker: Worker, found: Found, terms: Terms) -> Brought:
+    """Apply the plan, then import affiliates, referrals and earnings: all of it or nothing."""
+    plan = read_plan(found.plan) if found.plan else None
+    rows = [read_rows(kind, paths) for kind, paths in found.files.items()]
+    with worker.writing(keep=not terms.dry_run) as connection:
+        changed = plan is not None and apply_plan(connection, plan.plan, terms)
+        imported = tuple(import_rows(connection, each, terms) for each in rows)
+    return Brought(plan, changed, imported)

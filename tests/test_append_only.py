@@ -21,7 +21,9 @@ def row(table: sa.Table) -> dict[str, Any]:
     given: dict[str, Any] = {"status": "active", **told_apart}
     if table is schema.statement:
         given |= {column.name: 0 for column in table.columns if column.name.endswith("_minor")}
-    plain = {column.name: "x" if isinstance(column.type, sa.Text) else 1 for column in table.columns}
+    plain = {
+        column.name: "x" if isinstance(column.type, sa.Text) else 1 for column in table.columns
+    }
     return {name: given.get(name, value) for name, value in plain.items()}
 
 
@@ -80,7 +82,9 @@ def test_a_table_cannot_be_emptied_by_way_of_another(postgresql_url: str) -> Non
         connection.execute(sa.insert(schema.intake).values(row(schema.intake)))
         connection.execute(sa.insert(schema.plan_version).values(row(schema.plan_version)))
     refused = attempt(engine, "TRUNCATE intake CASCADE")
-    assert refused in [f"{t} is only ever added to: truncate refused" for t in ("intake", "plan_version")]
+    assert refused in [
+        f"{t} is only ever added to: truncate refused" for t in ("intake", "plan_version")
+    ]
     assert rows(engine, schema.plan_version) == [row(schema.plan_version)]
 
 

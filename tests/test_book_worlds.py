@@ -6,9 +6,6 @@ through PostgreSQL as well.
 
 import os
 import tempfile
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,7 +24,6 @@ from test_reference import BOB_OF_ANN, bob, level, night, plan, said, told
 from worlds import WORLDS, World, worlds
 
 from commission_engine.decide.reference import decide, settle
-from commission_engine.money import Rate
 
 MANY = int(os.environ.get("COMMISSION_BOOK_WORLDS", "60"))
 BOOKS = settings(
@@ -106,7 +102,9 @@ def test_a_world_by_hand_on_both_databases(
     )
 
 
-def test_what_is_available_is_not_forgotten_while_as_much_is_held(database_url: str, tmp_path: Path) -> None:
+def test_what_is_available_is_not_forgotten_while_as_much_is_held(
+    database_url: str, tmp_path: Path
+) -> None:
     """
     level 1 20%, held 7 days, settled every day
     01-09: 5 that were paid are taken back, another 5 are earned and held: the balance is 0

@@ -31,8 +31,11 @@ class Worker:
     token: int
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """One transaction; Locked if another process has taken the book over meanwhile."""
+    def writing(self, *, keep: bool = True) -> Iterator[sa.Connection]:
+        """One transaction; Locked if another process has taken the book over meanwhile.
+
+        Without `keep` everything is done, and undone at the end: a dry run.
+        """
         with connect.writing(self.engine) as connection:
             newest = connection.execute(sa.select(lease.c.token)).scalar_one()
             if newest != self.token:
@@ -41,6 +44,8 @@ class Worker:
                     "Look at `commission runs`, then run the command again.",
                 )
             yield connection
+            if not keep:
+                connection.rollback()
 
 
 @contextmanager

@@ -74,21 +74,21 @@ intake = _table(  # one import, plan, or move: what was learned at one moment
     _big("rejected"),
 )
 
-plan_version = _table(
+plan_version = _table(  # an applied plan as canonical JSON; the latest intake holds
     "plan_version",
     Column("intake", ForeignKey("intake.id"), primary_key=True, autoincrement=False),
     _text("hash"),
     _text("record"),  # canonical JSON
 )
 
-currency = _table(
+currency = _table(  # the currencies of earnings, numbered, with the decimals of their amounts
     "currency",
     _key("id"),
     Column("code", Text, nullable=False, unique=True),
     _small("decimals"),
 )
 
-affiliate = _table(
+affiliate = _table(  # everybody who was ever named, numbered
     "affiliate",
     _key("id"),
     Column("affiliate_id", Text, nullable=False, unique=True),
@@ -137,7 +137,7 @@ event = _table(  # an earning or a reversal; `root` is the order's earning, its 
 Index("ix_event_root", event.c.root, sqlite_where=event.c.root != event.c.id,
       postgresql_where=event.c.root != event.c.id)  # fmt: skip
 
-refusal = _table(
+refusal = _table(  # an input row that was not accepted, whole
     "refusal",
     _key("id"),
     _big("intake"),
@@ -169,7 +169,7 @@ run = _table(  # one completed run a business date
     _text("completed_at"),
 )
 
-line = _keyed(
+line = _keyed(  # one decision: an event at one level for one beneficiary, zero ones included
     "line",
     _key("event"),
     Column("level", Small, primary_key=True, autoincrement=False),
@@ -223,7 +223,7 @@ cap_total = _keyed(  # per cap and key the running total before the cap; the sum
     _big("total_minor"),
 )
 
-statement = _keyed(
+statement = _keyed(  # per settlement an account in one currency, from opening to closing
     "statement",
     _key("run_day"),
     _key("affiliate"),
@@ -248,7 +248,7 @@ statement = _keyed(
 # Serves: one affiliate's statements.
 Index("ix_statement_affiliate", statement.c.affiliate)
 
-payout = _keyed(
+payout = _keyed(  # what a settlement decided to pay
     "payout",
     _key("run_day"),
     _key("affiliate"),
@@ -267,7 +267,7 @@ attempt = _table(  # every start of a run, also those that failed
     _text("who"),
 )
 
-attempt_end = _table(
+attempt_end = _table(  # how an attempt ended; a killed one has none
     "attempt_end",
     Column("attempt", ForeignKey("attempt.id"), primary_key=True, autoincrement=False),
     _text("ended_at"),

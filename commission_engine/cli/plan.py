@@ -63,8 +63,11 @@ def apply(
     """Make this the plan of the book. Terms that have begun cannot be changed any more."""
     read = _read(file)
     engine = open_book(settings_of(database=database))
-    with at_work(engine, "plan apply") as worker:
-        changed = apply_plan(worker, read.plan, Terms(who(), now(), dry_run=dry_run))
+    with (
+        at_work(engine, "plan apply") as worker,
+        worker.writing(keep=not dry_run) as connection,
+    ):
+        changed = apply_plan(connection, read.plan, Terms(who(), now()))
     if as_json:
         print_json({"plan": read.plan.name, "sha256": plan_hash(read.plan), "changed": changed,
                     "dry_run": dry_run})  # fmt: skip
@@ -125,7 +128,7 @@ def _terms(plan: Plan) -> pl.DataFrame:
 
 
 def _percent(rate: Rate) -> str:
-    return f"{Decimal(str(rate)) * 100:f}%"
+    return f"{(Decimal(str(rate)) * 100).normalize():f}%"
 
 
 def _caps(plan: Plan, caps: tuple[Cap, ...]) -> str:

@@ -28,7 +28,7 @@ from commission_engine.cli.common import (
     who,
 )
 from commission_engine.cli.imports import report
-from commission_engine.folder_import import Found, find, import_folder, would_change
+from commission_engine.folder_import import Found, find, import_folder
 from commission_engine.imports import Imported, Terms
 from commission_engine.money import plain, spoken
 from commission_engine.night import Outputs, publish_run, run_night
@@ -60,14 +60,14 @@ def run(
     engine = open_book(settings)
     target = Path(settings.out.value)
     outputs = Outputs(settings.documents.value, tuple(settings.formats.value))
-    imported: list[Imported] = []
+    imported: tuple[Imported, ...] = ()
     before = _completed(engine)
     done = {each.day: each for each in before}
     if day in done or (before and day < before[-1].day):
         fresh = _not_again(engine, day, before, found, target)
     else:
         with at_work(engine, f"run {date_of(day)}") as worker:
-            imported = import_folder(worker, found, Terms(who(), now(), strict=strict), report)
+            imported = _brought(worker, found, strict=strict)
             done[day] = _attempted(worker, day, outputs)
             fresh = publish_run(engine, day, target, stage)
     if day in done:
@@ -79,6 +79,16 @@ def run(
 def _completed(engine: Engine) -> list[runs.Run]:
     with reading(engine) as connection:
         return runs.completed(connection)
+
+
+def _brought(worker: Worker, found: Found, *, strict: bool) -> tuple[Imported, ...]:
+    if not found.plan and not found.files:
+        return ()
+    brought = import_folder(worker, found, Terms(who(), now(), strict=strict))
+    for each in (brought.plan, *brought.imported):
+        if each is not None:
+            report(each)
+    return brought.imported
 
 
 def _attempted(worker: Worker, day: Day, outputs: Outputs) -> runs.Run:
@@ -102,7 +112,10 @@ def _not_again(
     last = before[-1]
     with reading(engine) as connection:
         waiting = runs.last_event(connection) > last.event
-    if waiting or would_change(engine, found, Terms(who(), now(), dry_run=True)):
+    if found.plan or found.files:
+        with at_work(engine, "run --date of the past") as worker:
+            waiting |= import_folder(worker, found, Terms(who(), now(), dry_run=True)).news
+    if waiting:
         raise UsageError(
             f"{date_of(day)} is before the last completed business date {date_of(last.day)}",
             f"What arrived late is paid with the next date: commission run --date"
@@ -125,7 +138,7 @@ def complete(folder: Path) -> bool:
 
 
 def _summary(
-    engine: Engine, done: runs.Run, fresh: Published, imported: list[Imported], as_json: bool
+    engine: Engine, done: runs.Run, fresh: Published, imported: tuple[Imported, ...], as_json: bool
 ) -> None:
     with reading(engine) as connection:
         plan = facts.plan_of(connection, done.plan_version)

@@ -140,8 +140,8 @@ def move(
         raise UsageError("--reason is empty", "Say why the affiliate moves.")
     wanted = Move(affiliate, to, _instant(since, "--since"), reason)
     engine = open_book(settings_of(database=database))
-    with at_work(engine, "tree move") as worker:
-        before = move_affiliate(worker, wanted, Terms(who(), now(), dry_run=dry_run))
+    with at_work(engine, "tree move") as worker, worker.writing(keep=not dry_run) as connection:
+        before = move_affiliate(connection, wanted, Terms(who(), now()))
     if as_json:
         print_json(
             {

@@ -1,0 +1,347 @@
+"""Paydays, statements and payouts, entries and the sums that must agree."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import sqlalchemy as sa
+from engines import add_facts, book_nights, ints
+from hypothesis import given
+from hypothesis import strategies as st
+from test_reference import BOB_OF_ANN, bob, day, level, night, plan
+from worlds import World
+
+from commission_engine import night as nightly
+from commission_engine.book import facts
+from commission_engine.book.connect import connect, reading
+from commission_engine.decide.kernel import LARGEST_TOTAL, Events, Lines
+from commission_engine.ledger.accounts import Account, Kind
+from commission_engine.ledger.post import ACTIVITY, ENTRIES, activity, entries, kinds, post
+from commission_engine.ledger.settle import STATEMENTS, settle, settles
+from commission_engine.plan.terms import Every
+from commission_engine.problems import CommissionError, Exit, OutOfBalance
+
+# --- paydays -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("every", "previous", "run", "settled"),
+    [
+        # the first run: only when the period ends with it
+        ("day", None, "2026-01-01", True),
+        ("week", None, "2026-01-03", False),
+        ("week", None, "2026-01-04", True),  # a Sunday
+        ("week", None, "2026-01-05", False),
+        ("month", None, "2026-01-30", False),
+        ("month", None, "2026-01-31", True),
+        ("month", None, "2026-02-01", False),
+        # night after night
+        ("day", "2026-01-01", "2026-01-02", True),
+        ("week", "2026-01-02", "2026-01-03", False),
+        ("week", "2026-01-03", "2026-01-04", True),
+        ("week", "2026-01-04", "2026-01-05", False),
+        ("month", "2026-02-27", "2026-02-28", True),
+        ("month", "2028-02-27", "2028-02-28", False),
+        ("month", "2028-02-28", "2028-02-29", True),
+        ("month", "2026-02-28", "2026-03-01", False),
+        # a payday that fell into a gap is kept by the next run
+        ("day", "2026-01-01", "2026-01-09", True),
+        ("week", "2026-01-03", "2026-01-05", True),
+        ("week", "2026-01-03", "2026-01-20", True),
+        ("week", "2026-01-05", "2026-01-10", False),
+        ("month", "2026-01-30", "2026-02-01", True),
+        ("month", "2026-01-31", "2026-02-27", False),
+        ("month", "2025-12-30", "2026-04-15", True),
+        # before 1970
+        ("week", "1969-12-27", "1969-12-28", True),
+        ("month", "1969-12-30", "1969-12-31", True),
+    ],
+)
+def test_paydays(every: str, previous: str | None, run: str, settled: bool) -> None:
+    assert settles(Every(every), day(run), day(previous) if previous else None) is settled
+
+
+@given(st.integers(-800_000, 2_000_000), st.integers(1, 70), st.sampled_from(Every))
+def test_a_run_settles_when_a_payday_lies_after_the_run_before_it(
+    previous: int, gap: int, every: Every
+) -> None:
+    days = [
+        date.fromordinal(each + 719_163)
+        for each in range(previous + 1, previous + gap + 1)
+    ]
+    paydays = {
+        Every.DAY: days,
+        Every.WEEK: [each for each in days if each.isoweekday() == 7],
+        Every.MONTH: [each for each in days if date.fromordinal(each.toordinal() + 1).day == 1],
+    }
+    assert settles(every, previous + gap, previous) is bool(paydays[every])
+
+
+# --- settlement by hand: affiliates and currencies are numbers, day 100 --------------------------
+
+ANN, BOB = 1, 2
+USD, JPY = 1, 2
+
+
+def booked(*rows: tuple[int, int, Kind, int, int]) -> pl.DataFrame:
+    """affiliate, currency, kind, available day, amount as the affiliate's balance sees it."""
+    schema = dict.fromkeys(("affiliate", "currency", "kind", "available_day", "amount"), pl.Int64)
+    return entries(pl.DataFrame(rows, schema=schema, orient="row"))
+
+
+def settled(
+    *new: tuple[int, int, Kind, int, int],
+    opening: Sequence[tuple[int, int, int, int]] = (),
+    matured: Sequence[tuple[int, int, Kind, int, int]] = (),
+    seen: Sequence[tuple[int, int, int, int]] = (),
+    least: Mapping[int, int] | None = None,
+    inactive: Sequence[int] = (),
+    period_from: int | None = 91,
+) -> list[str]:
+    """affiliate currency: opening+earned+reversed+adjusted-paid=closing=held+available (from)."""
+    balances = ("affiliate", "currency", "closing_minor", "available_minor")
+    lines = [*seen, *((who, code, 1, 99) for who, code, *_ in new)]
+    statements = settle(
+        day=100,
+        period_from=period_from,
+        opening=pl.DataFrame(opening, schema=dict.fromkeys(balances, pl.Int64), orient="row"),
+        entries=booked(*new),
+        matured=booked(*matured),
+        activity=pl.DataFrame(lines, schema=ACTIVITY, orient="row"),
+        minimum=pl.DataFrame(
+            list((least or {}).items()),
+            schema={"currency": pl.Int64, "least": pl.Int64},
+            orient="row",
+        ),
+        inactive=pl.Series(inactive, dtype=pl.Int64),
+    )
+    assert statements.schema == STATEMENTS
+    return [told(row) for row in statements.iter_rows(named=True)]
+
+
+def told(row: Mapping[str, Any]) -> str:
+    s = {name.removesuffix("_minor"): value for name, value in row.items()}
+    return (
+        f"{s['affiliate']} {s['currency']}: {s['opening']}{s['earned']:+}{s['reversed']:+}"
+        f"{s['adjusted']:+}-{s['paid']}={s['closing']}={s['held']}{s['available']:+}"
+        f" ({s['period_from']})"
+    )
+
+
+EARNED, REVERSED, ADJUSTED = Kind.EARNED, Kind.REVERSED, Kind.ADJUSTED
+
+
+@pytest.mark.parametrize(
+    ("earned", "statement"),
+    [
+        (24, "1 1: 0+24+0+0-0=24=0+24 (91)"),
+        (25, "1 1: 0+25+0+0-25=0=0+0 (91)"),
+        (26, "1 1: 0+26+0+0-26=0=0+0 (91)"),
+    ],
+)
+def test_a_balance_is_paid_from_the_minimum_on(earned: int, statement: str) -> None:
+    assert settled((ANN, USD, EARNED, 100, earned), least={USD: 25}) == [statement]
+
+
+def test_a_minimum_holds_for_its_own_currency() -> None:
+    new = [(ANN, USD, EARNED, 100, 24), (ANN, JPY, EARNED, 100, 24), (BOB, JPY, EARNED, 100, 1)]
+    assert settled(*new, least={USD: 25}) == [
+        "1 1: 0+24+0+0-0=24=0+24 (91)",
+        "1 2: 0+24+0+0-24=0=0+0 (91)",
+        "2 2: 0+1+0+0-1=0=0+0 (91)",
+    ]
+
+
+def test_a_minimum_of_nothing_does_not_pay_nothing() -> None:
+    new = [(ANN, USD, EARNED, 100, 5), (ANN, USD, ADJUSTED, 100, -5)]
+    assert settled(*new, least={USD: 0}) == ["1 1: 0+5+0-5-0=0=0+0 (91)"]
+
+
+def test_what_was_carried_over_counts_towards_the_minimum() -> None:
+    assert settled((ANN, USD, EARNED, 100, 10), opening=[(ANN, USD, 15, 15)], least={USD: 25}) == [
+        "1 1: 15+10+0+0-25=0=0+0 (91)"
+    ]
+
+
+def test_what_is_held_is_not_paid_until_its_day_has_come() -> None:
+    new = [(ANN, USD, EARNED, 100, 3), (ANN, USD, EARNED, 101, 4), (ANN, USD, REVERSED, 101, -1)]
+    assert settled(*new) == ["1 1: 0+7-1+0-3=3=3+0 (91)"]
+    assert settled(
+        opening=[(ANN, USD, 3, 0)],
+        matured=[(ANN, USD, EARNED, 100, 4), (ANN, USD, REVERSED, 100, -1)],
+    ) == ["1 1: 3+0+0+0-3=0=0+0 (91)"]
+
+
+def test_a_negative_balance_is_worked_off_first() -> None:
+    below = [(ANN, USD, -30, -30)]
+    assert settled((ANN, USD, EARNED, 100, 20), opening=below) == [
+        "1 1: -30+20+0+0-0=-10=0-10 (91)"
+    ]
+    assert settled((ANN, USD, EARNED, 100, 31), opening=below) == ["1 1: -30+31+0+0-1=0=0+0 (91)"]
+
+
+def test_a_negative_balance_is_not_paid_from_what_is_held() -> None:
+    """Nothing is available: -30 of a refund, 50 that are held."""
+    assert settled((ANN, USD, REVERSED, 100, -30), opening=[(ANN, USD, 50, 0)]) == [
+        "1 1: 50+0-30+0-0=20=50-30 (91)"
+    ]
+
+
+def test_those_who_are_not_active_accrue_and_are_not_paid() -> None:
+    new = [(ANN, USD, EARNED, 100, 20), (BOB, USD, EARNED, 100, 20)]
+    assert settled(*new, inactive=[BOB, 77]) == [
+        "1 1: 0+20+0+0-20=0=0+0 (91)",
+        "2 1: 0+20+0+0-0=20=0+20 (91)",
+    ]
+
+
+def test_everybody_with_a_line_has_a_statement_even_where_all_came_to_nothing() -> None:
+    assert settled(seen=[(ANN, USD, 3, 95)]) == ["1 1: 0+0+0+0-0=0=0+0 (91)"]
+
+
+def test_everybody_with_a_balance_has_a_statement_without_any_movement() -> None:
+    assert settled(opening=[(ANN, USD, 7, 7), (BOB, JPY, -7, -7)], least={USD: 25}) == [
+        "1 1: 7+0+0+0-0=7=0+7 (91)",
+        "2 2: -7+0+0+0-0=-7=0-7 (91)",
+    ]
+
+
+def test_what_is_available_is_carried_on_while_as_much_is_held() -> None:
+    """A balance of 0: 5 that were paid too much, and 5 that are held; later the 5 are available."""
+    before = [(ANN, USD, 0, -5)]
+    assert settled(opening=before) == ["1 1: 0+0+0+0-0=0=5-5 (91)"]
+    assert settled(opening=before, matured=[(ANN, USD, EARNED, 100, 5)]) == []
+
+
+def test_the_first_statement_starts_with_the_earliest_order_in_any_currency() -> None:
+    seen = [(ANN, USD, 1, 95), (ANN, USD, 1, 93), (ANN, JPY, 1, 97), (BOB, JPY, 1, 99)]
+    assert settled(seen=seen, period_from=None) == [
+        "1 1: 0+0+0+0-0=0=0+0 (93)",
+        "1 2: 0+0+0+0-0=0=0+0 (93)",
+        "2 2: 0+0+0+0-0=0=0+0 (99)",
+    ]
+
+
+def test_where_nothing_happened_nothing_is_written() -> None:
+    assert settled() == []
+
+
+# --- entries -------------------------------------------------------------------------------------
+
+
+def events(*rows: tuple[int, int, int, int]) -> Events:
+    """event, order, currency, amount."""
+    event, order, currency, amount = (ints(row[n] for row in rows) for n in range(4))
+    zeros = ints(0 for _ in rows)
+    days = ints(range(50, 50 + len(rows)))
+    return Events(event, order, zeros, currency, amount, zeros, zeros, days, zeros)
+
+
+def lines(*rows: tuple[int, int, int, int]) -> Lines:
+    """event's place, beneficiary, commission, available day."""
+    row, beneficiary, commission, available = (ints(each[n] for each in rows) for n in range(4))
+    zeros = ints(0 for _ in rows)
+    return Lines(row, zeros, beneficiary, commission, commission, zeros, zeros, available)
+
+
+FOUR = events((1, 1, USD, 100), (2, 1, USD, -100), (3, 3, USD, -9), (4, 4, JPY, 0))
+
+
+def test_the_kind_of_a_line_is_that_of_its_event() -> None:
+    every = lines((0, ANN, 5, 1), (1, ANN, -5, 1), (2, ANN, -1, 1), (3, ANN, 0, 1))
+    assert kinds(FOUR, every).to_list() == [EARNED, REVERSED, ADJUSTED, EARNED]
+    assert (len(FOUR), len(every)) == (4, 4)
+
+
+def test_lines_become_one_entry_per_beneficiary_currency_kind_and_day() -> None:
+    posted = post(
+        FOUR,
+        lines(
+            (0, BOB, 5, 60), (0, ANN, 3, 60), (0, ANN, 4, 60), (0, ANN, 1, 61), (1, ANN, -2, 60),
+            (1, ANN, -3, 60), (2, ANN, -9, 60), (3, ANN, 0, 60),
+        ),
+    )  # fmt: skip
+    expense, payable = Account.COMMISSION_EXPENSE, Account.AFFILIATE_PAYABLE
+    assert posted.schema == ENTRIES
+    assert posted.rows() == [
+        (ANN, USD, EARNED, 60, expense, payable, 7),
+        (ANN, USD, EARNED, 61, expense, payable, 1),
+        (ANN, USD, REVERSED, 60, payable, expense, 5),
+        (ANN, USD, ADJUSTED, 60, payable, expense, 9),
+        (BOB, USD, EARNED, 60, expense, payable, 5),
+    ]
+
+
+def test_a_payout_goes_from_what_is_owed_to_the_clearing_account() -> None:
+    paid = nightly.payout_entries(
+        pl.DataFrame({"affiliate": [ANN], "currency": [USD], "amount_minor": [7]}), 100
+    )
+    assert paid.rows() == [
+        (ANN, USD, Kind.PAID, 100, Account.AFFILIATE_PAYABLE, Account.PAYOUT_CLEARING, 7)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount"),
+    [(EARNED, -1), (EARNED, 0), (REVERSED, 1), (ADJUSTED, 1), (Kind.PAID, 1)],
+)
+def test_an_entry_of_the_wrong_sign_is_refused(kind: Kind, amount: int) -> None:
+    with pytest.raises(OutOfBalance) as refused:
+        booked((ANN, USD, EARNED, 60, 1), (BOB, USD, kind, 60, amount))
+    assert refused.value.exit_code == Exit.OUT_OF_BALANCE
+    assert refused.value.message == (
+        "an entry of the wrong sign: {'affiliate': 2, 'currency': 1, 'kind': "
+        f"{int(kind)}, 'available_day': 60, 'amount': {amount}}}"
+    )
+
+
+def test_commissions_beyond_what_64_bits_hold_are_refused() -> None:
+    half = LARGEST_TOTAL // 2
+    many = events((1, 1, USD, half), (2, 2, USD, half))
+    assert post(many, lines((0, ANN, half, 60), (1, BOB, half - 1, 60))).height == 2
+    with pytest.raises(CommissionError, match=f"a total of {LARGEST_TOTAL} minor units is more"):
+        post(many, lines((0, ANN, half, 60), (1, BOB, half, 60)))
+
+
+def test_activity_counts_lines_and_has_the_first_day_of_their_orders() -> None:
+    counted = activity(FOUR, lines((1, BOB, 0, 0), (3, ANN, 0, 0), (0, BOB, 0, 0), (2, BOB, 1, 0)))
+    assert counted.schema == ACTIVITY
+    assert counted.rows() == [(ANN, JPY, 1, 53), (BOB, USD, 3, 50)]
+
+
+# --- sums that must agree ------------------------------------------------------------------------
+
+AGREEING = {"earned": 9, "reversed": -2, "adjusted": -1, "commission": 6, "booked": 6}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"booked": 7}, "lines sum to 6 minor units, by kind to 6, and the ledger has 7"),
+        ({"commission": 5}, "lines sum to 5 minor units, by kind to 6, and the ledger has 6"),
+        ({"adjusted": 0}, "lines sum to 6 minor units, by kind to 7, and the ledger has 6"),
+    ],
+)
+def test_lines_kinds_and_ledger_must_agree(wrong: Mapping[str, int], said: str) -> None:
+    nightly._agree({"totals": {"USD": AGREEING}})
+    with pytest.raises(OutOfBalance) as refused:
+        nightly._agree({"totals": {"JPY": AGREEING, "USD": {**AGREEING, **wrong}}})
+    assert refused.value.message == f"USD: the {said}"
+
+
+def test_statements_that_do_not_close_at_what_the_ledger_says_are_refused(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A settlement that loses a statement."""
+    terms = plan(level(1, "20%"), hold=9)
+    world = World(terms, (night("2026-01-01", bob("e", "2026-01-01", 40), edges=BOB_OF_ANN),))
+    monkeypatch.setattr(nightly, "settle", lambda **needed: settle(**needed).clear())
+    with pytest.raises(OutOfBalance) as refused:
+        book_nights(world, sqlite_url, tmp_path, add_facts)
+    assert refused.value.message == "the statements close at 0 minor units, the ledger says 8"
+    with reading(connect(sqlite_url)) as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM line")).scalar_one() == 0
+        assert facts.current_plan(connection) == terms
