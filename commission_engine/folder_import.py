@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from commission_engine.book.lock import Worker
-from commission_engine.imports import Imported, Terms, import_rows
+from commission_engine.imports import Circumstances, Imported, import_rows
 from commission_engine.ingest.rows import Kind, read_rows
 from commission_engine.plan.read import ReadPlan, read_plan
 from commission_engine.plan_apply import apply_plan
@@ -66,11 +66,11 @@ class Brought:
         return self.plan_changed or any(each.accepted for each in self.imported)
 
 
-def import_folder(worker: Worker, found: Found, terms: Terms) -> Brought:
+def import_folder(worker: Worker, found: Found, given: Circumstances) -> Brought:
     """Apply the plan, then import affiliates, referrals and earnings: all of it or nothing."""
     plan = read_plan(found.plan) if found.plan else None
     rows = [read_rows(kind, paths) for kind, paths in found.files.items()]
-    with worker.writing(keep=not terms.dry_run) as connection:
-        changed = plan is not None and apply_plan(connection, plan.plan, terms)
-        imported = tuple(import_rows(connection, each, terms) for each in rows)
+    with worker.writing(keep=not given.dry_run) as connection:
+        changed = plan is not None and apply_plan(connection, plan.plan, given)
+        imported = tuple(import_rows(connection, each, given) for each in rows)
     return Brought(plan, changed, imported)

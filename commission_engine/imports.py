@@ -44,7 +44,7 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class Circumstances:
     """How an import is made: all or nothing (`strict`), for show (`dry_run`), by whom, when."""
 
     who: str
@@ -53,18 +53,20 @@ class Terms:
     dry_run: bool = False
 
 
-def import_files(worker: Worker, kind: Kind, paths: Sequence[Path], terms: Terms) -> Imported:
+def import_files(
+    worker: Worker, kind: Kind, paths: Sequence[Path], given: Circumstances
+) -> Imported:
     """Import all `paths` as one set of rows, in one transaction.
 
     RowsRefused with `strict` when a row is refused, FileRefused for a file that is none; then
     nothing is kept.
     """
     rows = read_rows(kind, paths)
-    with worker.writing(keep=not terms.dry_run) as connection:
-        return import_rows(connection, rows, terms)
+    with worker.writing(keep=not given.dry_run) as connection:
+        return import_rows(connection, rows, given)
 
 
-def import_rows(connection: Connection, rows: Rows, terms: Terms) -> Imported:
+def import_rows(connection: Connection, rows: Rows, given: Circumstances) -> Imported:
     """Judge rows against the book and keep them, the accepted and the refused."""
     plan = facts.current_plan(connection)
     decimals = plan.decimals if plan else iso_decimals()
@@ -85,7 +87,7 @@ def import_rows(connection: Connection, rows: Rows, terms: Terms) -> Imported:
     imported = Imported(rows.kind, typed.read, verdict.accepted.height, verdict.duplicates, refused)
     if imported.read != imported.accepted + imported.duplicate + imported.rejected:
         raise OutOfBalance(f"{rows.kind}: {imported.read} rows read, but counted otherwise")
-    if terms.strict and refused:
+    if given.strict and refused:
         raise RowsRefused(
             f"{len(refused)} of {imported.read} rows are refused, so nothing was imported"
             f" (--strict); the first: {spoken(refused[0])}",
@@ -93,7 +95,7 @@ def import_rows(connection: Connection, rows: Rows, terms: Terms) -> Imported:
         )
     news = facts.not_yet_refused(connection, rows.kind, refused)
     if imported.accepted or news:
-        _keep(connection, rows, verdict.accepted, known, decimals, imported, news, terms)
+        _keep(connection, rows, verdict.accepted, known, decimals, imported, news, given)
     return imported
 
 
@@ -105,9 +107,9 @@ def _keep(
     decimals: Any,
     imported: Imported,
     refused: Sequence[Refusal],
-    terms: Terms,
+    given: Circumstances,
 ) -> None:
-    what = Intake(f"import {rows.kind}", terms.now, terms.who, [_described(p) for p in rows.paths])
+    what = Intake(f"import {rows.kind}", given.now, given.who, [_described(p) for p in rows.paths])
     number = facts.open_intake(
         connection, what, imported.accepted, imported.duplicate, imported.rejected
     )

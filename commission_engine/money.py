@@ -84,13 +84,26 @@ class Rate:
         if not found:
             raise ValueError(f"{text!r} is not a rate")
         whole, fraction, percent = found[1], found[2] or "", found[3]
-        parts, scale = int(whole + fraction), 10 ** (len(fraction) + (2 if percent else 0))
+        return cls.of(int(whole + fraction), 10 ** (len(fraction) + (2 if percent else 0)))
+
+    @classmethod
+    def of(cls, parts: int, scale: int) -> "Rate":
+        """In its smallest form; `scale` is a power of ten."""
         while scale > 1 and parts % 10 == 0:
             parts, scale = parts // 10, scale // 10
         return cls(parts, scale)
 
     def __str__(self) -> str:
         return plain(self.parts, len(str(self.scale)) - 1)
+
+    @property
+    def percent(self) -> str:
+        """The rate as people say it.
+
+        >>> Rate.parse("0.125").percent
+        '12.5%'
+        """
+        return f"{Rate.of(self.parts * 100, self.scale)}%"
 
     def at_most(self, other: "Rate") -> bool:
         return self.parts * other.scale <= other.parts * self.scale

@@ -7,7 +7,7 @@ import polars as pl
 from commission_engine.book import facts
 from commission_engine.book.connect import Connection
 from commission_engine.calendar import Instant
-from commission_engine.imports import Terms
+from commission_engine.imports import Circumstances
 from commission_engine.problems import UsageError
 from commission_engine.tree.judge import judge_move
 
@@ -22,7 +22,7 @@ class Move:
     reason: str
 
 
-def move_affiliate(connection: Connection, move: Move, terms: Terms) -> str | None:
+def move_affiliate(connection: Connection, move: Move, given: Circumstances) -> str | None:
     """Make the move and give the referrer before it; UsageError when it would break the forest."""
     for name in (move.affiliate_id, move.referrer_id):
         if name is not None and not facts.exists(connection, name):
@@ -32,7 +32,7 @@ def move_affiliate(connection: Connection, move: Move, terms: Terms) -> str | No
     if fault:
         raise UsageError(fault, "Nothing was moved.")
     own = edges.filter(pl.col("affiliate_id") == move.affiliate_id)["referrer_id"]
-    number = facts.open_intake(connection, facts.Intake("move", terms.now, terms.who), 1, 0, 0)
+    number = facts.open_intake(connection, facts.Intake("move", given.now, given.who), 1, 0, 0)
     columns = ("affiliate_id", "referrer_id", "since_us", "extra")
     edge = pl.DataFrame(
         [(move.affiliate_id, move.referrer_id, move.since_us, None)],

@@ -22,8 +22,9 @@ from commission_engine.ledger.settle import settle, settles
 from commission_engine.plan.record import plan_hash
 from commission_engine.plan.terms import Plan
 from commission_engine.problems import OutOfBalance, UsageError
-from commission_engine.publish.files import Record, files
+from commission_engine.publish.files import files
 from commission_engine.publish.folder import Published, publish
+from commission_engine.publish.record import Record
 
 Say = Callable[[str], None]
 """Told the name of each stage as it begins, for people who wait."""

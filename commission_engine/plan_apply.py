@@ -2,14 +2,14 @@
 
 from commission_engine.book import facts, runs
 from commission_engine.book.connect import Connection
-from commission_engine.imports import Terms
+from commission_engine.imports import Circumstances
 from commission_engine.plan.change import faults_of_change
 from commission_engine.plan.record import plan_hash
 from commission_engine.plan.terms import Plan
 from commission_engine.problems import PlanRefused
 
 
-def apply_plan(connection: Connection, plan: Plan, terms: Terms) -> bool:
+def apply_plan(connection: Connection, plan: Plan, given: Circumstances) -> bool:
     """Make `plan` the book's plan; whether that changed anything.
 
     PlanRefused when it changes what has begun; then the old plan stays.
@@ -23,6 +23,6 @@ def apply_plan(connection: Connection, plan: Plan, terms: Terms) -> bool:
         used = facts.currency_codes(connection)[1:]
         if faults := faults_of_change(old, plan, last_day, used):
             raise PlanRefused(faults, "Nothing was applied; the plan in the book stays.")
-    number = facts.open_intake(connection, facts.Intake("plan", terms.now, terms.who), 1, 0, 0)
+    number = facts.open_intake(connection, facts.Intake("plan", given.now, given.who), 1, 0, 0)
     facts.add_plan(connection, plan, number)
     return True

@@ -63,6 +63,11 @@ def pounds(pence: int) -> str:
     return f"{Decimal(pence).scaleb(-2):,.2f}"
 
 
+def total(column: pl.Series) -> str:
+    """The sum of a column of pence, in pounds."""
+    return pounds(sum(column))
+
+
 def table(title: str, *columns: str) -> Table:
     made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for number, column in enumerate(columns):
@@ -73,12 +78,10 @@ def table(title: str, *columns: str) -> Table:
 def per_level(lines: pl.DataFrame) -> Table:
     made = table("What each level earned (GBP)", "level", "lines", "before caps", "paid", "rate")
     for level, rows in sorted(lines.partition_by("level", as_dict=True).items()):
-        gross, paid = rows["gross"].sum(), rows["commission"].sum()
-        made.add_row(
-            str(level[0]), f"{rows.height:,}", pounds(gross), pounds(paid), rows["rate"][0]
-        )
-    made.add_row("all", f"{lines.height:,}", pounds(lines["gross"].sum()),
-                 pounds(lines["commission"].sum()), "")  # fmt: skip
+        gross, paid = total(rows["gross"]), total(rows["commission"])
+        made.add_row(str(level[0]), f"{rows.height:,}", gross, paid, rows["rate"][0])
+    made.add_row("all", f"{lines.height:,}", total(lines["gross"]),
+                 total(lines["commission"]), "")  # fmt: skip
     return made
 
 
@@ -89,7 +92,7 @@ def per_reason(lines: pl.DataFrame) -> Table:
     )
     for reason in ("order", "month", "year", "closed"):
         rows = cut.filter(pl.col("reason") == reason)
-        made.add_row(reason, f"{rows.height:,}", pounds(rows["cut"].sum()))
+        made.add_row(reason, f"{rows.height:,}", total(rows["cut"]))
     return made
 
 
@@ -123,7 +126,7 @@ def tell() -> None:
     )
     console.print(per_level(lines), "")
     console.print(per_reason(lines), "")
-    paid = pounds(payouts["amount"].sum())
+    paid = total(payouts["amount"])
     console.print(
         f"{MONTHS} settlements made {payouts.height:,} payouts of {paid} GBP"
         f" to {payouts['affiliate_id'].n_unique():,} affiliates."

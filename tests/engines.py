@@ -19,9 +19,9 @@ from commission_engine.book.connect import Connection, connect, reading
 from commission_engine.book.facts import Intake
 from commission_engine.book.lock import Worker, working
 from commission_engine.calendar import Ints, Zone, iso_instant
-from commission_engine.decide.kernel import REASONS, Events, UsedInMemory, decide
+from commission_engine.decide.kernel import LARGEST_TOTAL, REASONS, Events, UsedInMemory, decide
 from commission_engine.decide.reference import Edge, Event, Line, Night, Statement
-from commission_engine.imports import Terms, import_files
+from commission_engine.imports import Circumstances, import_files
 from commission_engine.ingest.rows import Kind as FileKind
 from commission_engine.ledger.accounts import Kind
 from commission_engine.ledger.post import kinds
@@ -333,7 +333,7 @@ def _import(
 ) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *rows])
-    imported = import_files(worker, kind, [path], Terms("the tests", NOW))
+    imported = import_files(worker, kind, [path], Circumstances("the tests", NOW))
     assert imported.refused == ()
 
 
@@ -379,7 +379,8 @@ def _add_events(worker: Worker, plan: Plan, events: Sequence[Event]) -> None:
 
 
 def fits_files(world: World) -> bool:
-    """Whether plan and amounts can be written down: 15 digits before the point at most."""
+    """Whether plan and amounts can be written down, 15 digits before the point at most, and all
+    that becomes of them can be added up in 62 bits."""
     plan = world.plan
     decimals = plan.decimals
     caps = [
@@ -396,4 +397,8 @@ def fits_files(world: World) -> bool:
         )
         for pair in pairs
     )
+    deepest = max(len(terms.levels) for terms in plan.terms)
+    every = sum(abs(event.amount) for night in world.nights for event in night.events)
+    if 4 * deepest * every >= LARGEST_TOTAL:
+        return False
     return all(amount < 10 ** (MAX_WHOLE_DIGITS + decimals[code]) for code, amount in amounts)

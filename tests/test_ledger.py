@@ -64,14 +64,11 @@ def test_paydays(every: str, previous: str | None, run: str, settled: bool) -> N
     assert settles(Every(every), day(run), day(previous) if previous else None) is settled
 
 
-@given(st.integers(-800_000, 2_000_000), st.integers(1, 70), st.sampled_from(Every))
+@given(st.integers(-700_000, 2_900_000), st.integers(1, 70), st.sampled_from(Every))
 def test_a_run_settles_when_a_payday_lies_after_the_run_before_it(
     previous: int, gap: int, every: Every
 ) -> None:
-    days = [
-        date.fromordinal(each + 719_163)
-        for each in range(previous + 1, previous + gap + 1)
-    ]
+    days = [date.fromordinal(each + 719_163) for each in range(previous + 1, previous + gap + 1)]
     paydays = {
         Every.DAY: days,
         Every.WEEK: [each for each in days if each.isoweekday() == 7],
@@ -223,6 +220,24 @@ def test_the_first_statement_starts_with_the_earliest_order_in_any_currency() ->
         "1 2: 0+0+0+0-0=0=0+0 (93)",
         "2 2: 0+0+0+0-0=0=0+0 (99)",
     ]
+
+
+@pytest.mark.parametrize("carried", ["closing_minor", "available_minor", "matured", "entries"])
+def test_a_settlement_of_more_than_the_book_can_hold_is_refused(carried: str) -> None:
+    """Of several runs, each of which could still be added up."""
+    half = LARGEST_TOTAL // 2
+    mine, other = (ANN, USD, EARNED, 100, half), (BOB, USD, EARNED, 100, half)
+    given: dict[str, Any] = {
+        "closing_minor": {"opening": [(ANN, USD, -half, 0)]},
+        "available_minor": {"opening": [(ANN, USD, 0, half)]},
+        "matured": {"matured": [other]},
+        "entries": {},
+    }
+    with pytest.raises(CommissionError) as refused:
+        settled(mine, *[other] * (carried == "entries"), **given[carried])
+    assert refused.value.message == (
+        f"a total of {LARGEST_TOTAL} minor units is more than the book can hold ({LARGEST_TOTAL})"
+    )
 
 
 def test_where_nothing_happened_nothing_is_written() -> None:

@@ -451,13 +451,13 @@ OF_LEVELS = {
         ' write "20%" or "0.2", in quotes'
     ),
     HEAD + LEVEL.replace('"10%"', '"101%"'): (
-        "plan.toml:6: terms[1].level[1].rate: 101% is outside rate_bounds 0 to 1"
+        "plan.toml:6: terms[1].level[1].rate: 101% is outside rate_bounds 0% to 100%"
     ),
     HEAD + 'rate_bounds = ["10%", "20%"]\n' + LEVEL.replace('"10%"', '"9.99%"'): (
-        "plan.toml:7: terms[1].level[1].rate: 9.99% is outside rate_bounds 0.1 to 0.2"
+        "plan.toml:7: terms[1].level[1].rate: 9.99% is outside rate_bounds 10% to 20%"
     ),
     HEAD + 'rate_bounds = ["10%", "20%"]\n' + LEVEL.replace('"10%"', '"0.2001"'): (
-        "plan.toml:7: terms[1].level[1].rate: 0.2001 is outside rate_bounds 0.1 to 0.2"
+        "plan.toml:7: terms[1].level[1].rate: 0.2001 is outside rate_bounds 10% to 20%"
     ),
     HEAD + LEVEL + 'name = "gold"\n': (
         "plan.toml:7: terms[1].level[1].name: is not a key of a plan here; known are level, rate,"

@@ -24,9 +24,10 @@ from commission_engine.money import Rate, Rounding, plain
 from commission_engine.plan.terms import Every, Level, Payout, Plan, Terms
 from commission_engine.problems import CommissionError
 from commission_engine.publish import text
-from commission_engine.publish.files import Record, files
+from commission_engine.publish.files import files
 from commission_engine.publish.folder import Made, Published, publish
 from commission_engine.publish.ids import payout_id, pseudonym, statement_id
+from commission_engine.publish.record import Record
 
 STEADY = settings(deadline=None, derandomize=True, database=None)
 """The same examples every time, however busy the machine is."""

@@ -58,7 +58,9 @@ def test_a_completed_date_again_changes_nothing(commission: Program, tmp_path: P
     (folder / "earnings.csv").write_text(EARNINGS + "e9,bob,2026-01-05,1.00,USD,\n", "utf-8")
     again = commission("run", folder, "--date", "2026-02-28")
     assert again.code == 0
-    assert again.err.startswith("2026-02-28 is complete already; nothing was changed\n")
+    assert again.err.startswith(
+        "2026-02-28 is complete already; nothing was changed, and the input was not looked at\n"
+    )
     assert (tree(tmp_path / "out"), commission("runs", "--json").out) == (before, runs)
 
 
@@ -68,7 +70,7 @@ def test_missing_files_come_back_with_the_same_bytes(commission: Program, tmp_pa
     (tmp_path / "out" / "2026-02-28" / "journal.csv").unlink()
     again = commission("run", "--date", "2026-02-28")
     assert again.code == 0
-    assert again.err.startswith("2026-02-28 is complete already; 1 missing files written again\n")
+    assert again.err.startswith("2026-02-28 is complete already; 1 missing file written again\n")
     assert tree(tmp_path / "out") == before
 
 

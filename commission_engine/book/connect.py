@@ -102,8 +102,18 @@ def translated(engine: sa.Engine) -> Iterator[None]:
     except OperationalError as why:
         where = engine.url.render_as_string(hide_password=True)
         said = str(why.orig).strip().splitlines()[0] if why.orig else str(why)
+        passing = engine.dialect.name == "postgresql" or "locked" in said
+        kind = TryAgain if passing else CommissionError
         hint = "Nothing was changed. Look at the database, then run the same command again."
-        raise TryAgain(f"{where}: {said}", hint) from why
+        raise kind(f"{where}: {said}", hint) from why
+
+
+def without_password(url: str) -> str:
+    """The URL for people's eyes; a text that is no URL as it is."""
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url
 
 
 def migrate(engine: sa.Engine) -> None:

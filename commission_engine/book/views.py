@@ -1,7 +1,7 @@
 """What the book says, in the words of its users: text ids, one frame a question, sorted."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 import sqlalchemy as sa
@@ -84,6 +84,8 @@ REFUSALS: dict[str, Any] = {
     "raw": pl.String,
 }
 
+
+Condition: TypeAlias = sa.ColumnElement[bool]
 
 LINE, STATEMENT, PAYOUT, ENTRY = line, statement, payout, entry
 """The tables that conditions are asked of."""

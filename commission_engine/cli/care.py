@@ -1,15 +1,17 @@
 """`commission verify` and `commission config`: is the book right, and what holds."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import polars as pl
 import typer
 from rich.markup import escape
 
+from commission_engine.book.connect import without_password
 from commission_engine.cli.common import (
     AsJson,
     Database,
+    counted,
     open_book,
     out,
     print_json,
@@ -53,10 +55,11 @@ def verify(
             say(f"[yellow]note:[/] {escape(note)}")
         for difference in proof.differences:
             say(f"[red]differs:[/] {escape(difference)}")
-        verdict = f"{len(proof.differences)} differences" if proof.differences else "all agree"
+        differences = counted(len(proof.differences), "difference")
         out.print(
-            f"{proof.runs:,} runs, {proof.events:,} events, {proof.lines:,} lines and"
-            f" {proof.files:,} files looked at: {verdict}"
+            f"{counted(proof.runs, 'run')}, {counted(proof.events, 'event')},"
+            f" {counted(proof.lines, 'line')} and {counted(proof.files, 'file')} looked at:"
+            f" {differences if proof.differences else 'all agree'}"
         )
     if proof.differences:
         raise typer.Exit(Exit.OUT_OF_BALANCE)
@@ -68,9 +71,9 @@ def config_show(database: Database = None, as_json: AsJson = False) -> None:
     settings = settings_of(database=database)
     rows = {name: getattr(settings, name) for name in NAMES}
     if as_json:
-        print_json({name: {"value": s.value, "from": s.origin} for name, s in rows.items()})
+        print_json({name: {"value": _shown(s.value), "from": s.origin} for name, s in rows.items()})
         return
-    shown = [(name, _hidden(str(s.value)), s.origin) for name, s in rows.items()]
+    shown = [(name, str(_shown(s.value)), s.origin) for name, s in rows.items()]
     columns = dict.fromkeys(("setting", "value", "from"), pl.String)
     out.print(table_of(pl.DataFrame(shown, schema=columns, orient="row")))
 
@@ -82,13 +85,11 @@ def config_check(database: Database = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"faults": faults})
     if faults:
-        raise UsageError(f"{len(faults)} settings are not known", "Correct or remove them.")
+        raise UsageError(f"not known: {counted(len(faults), 'setting')}", "Correct or remove them.")
     if not as_json:
         say("all settings are known and possible")
 
 
-def _hidden(value: str) -> str:
-    """A database URL without its password."""
-    scheme, at, rest = value.partition("@")
-    head, colon, _ = scheme.rpartition(":")
-    return f"{head}:***@{rest}" if at and colon and "//" in head else value
+def _shown(value: Any) -> Any:
+    """A setting for people's eyes: a database URL without its password."""
+    return without_password(value) if isinstance(value, str) else value

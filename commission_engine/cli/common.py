@@ -156,6 +156,11 @@ def table_of(frame: pl.DataFrame) -> Table:
     return table
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 row", "1,234 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def existing(path: Path) -> Path:
     if not path.exists():
         raise UsageError(f"{path}: there is no such file or folder", "Check the name.")

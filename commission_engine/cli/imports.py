@@ -10,6 +10,7 @@ from commission_engine.cli.common import (
     AsJson,
     Database,
     at_work,
+    existing,
     now,
     open_book,
     print_json,
@@ -17,7 +18,7 @@ from commission_engine.cli.common import (
     settings_of,
     who,
 )
-from commission_engine.imports import Imported, Terms, import_files, spoken
+from commission_engine.imports import Circumstances, Imported, import_files, spoken
 from commission_engine.ingest.rows import Kind
 from commission_engine.plan.read import ReadPlan
 from commission_engine.problems import Exit
@@ -38,10 +39,12 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Import files of one kind. The same rows again change nothing."""
+    for file in files:
+        existing(file)
     engine = open_book(settings_of(database=database))
     with at_work(engine, f"import {kind}") as worker:
         imported = import_files(
-            worker, kind, files, Terms(who(), now(), strict=strict, dry_run=dry_run)
+            worker, kind, files, Circumstances(who(), now(), strict=strict, dry_run=dry_run)
         )
     if as_json:
         print_json(

@@ -16,12 +16,14 @@ from commission_engine.cli.common import (
     Database,
     Form,
     Limit,
+    counted,
     day_option,
     form,
     listing,
     looking,
     say,
 )
+from commission_engine.ingest.rows import Kind
 from commission_engine.mend import mendable
 from commission_engine.plan.terms import Plan
 from commission_engine.problems import Code, Reason, UsageError
@@ -67,9 +69,9 @@ def lines(
         plan = _plan(connection)
         where = views.between(views.LINE, *_period(date, first, last))
         if affiliate:
-            where.append(views.to_beneficiary(affiliate))
+            where.append(views.to_beneficiary(_known(connection, affiliate)))
         if earner:
-            where.append(views.of_earner(earner))
+            where.append(views.of_earner(_known(connection, earner)))
         if event:
             where.append(views.of_event(event))
         if order:
@@ -101,7 +103,7 @@ def statements(
         plan = _plan(connection)
         where = views.between(views.STATEMENT, *_period(date, first, last))
         if affiliate:
-            where.append(views.of_affiliate(views.STATEMENT, affiliate))
+            where.append(views.of_affiliate(views.STATEMENT, _known(connection, affiliate)))
         if currency:
             where.append(views.in_currency(currency))
         found = statements_table(views.statements(connection, *where), plan)
@@ -125,7 +127,7 @@ def payouts(
         plan = _plan(connection)
         where = views.between(views.PAYOUT, *_period(date, first, last))
         if affiliate:
-            where.append(views.of_affiliate(views.PAYOUT, affiliate))
+            where.append(views.of_affiliate(views.PAYOUT, _known(connection, affiliate)))
         if currency:
             where.append(views.in_currency(currency))
         found = payouts_table(views.payouts(connection, *where), plan)
@@ -147,7 +149,7 @@ def balances(
         day = day_option(as_of, "--as-of") if as_of else _last_day(connection)
         where = []
         if affiliate:
-            where.append(views.of_affiliate(views.ENTRY, affiliate))
+            where.append(views.of_affiliate(views.ENTRY, _known(connection, affiliate)))
         if currency:
             where.append(views.in_currency(currency))
         owed = views.balances(connection, day, *where)
@@ -162,7 +164,8 @@ def balances(
 
 
 def rejects(
-    kind: Annotated[str, typer.Option("--kind", help="affiliates, referrals or earnings.")] = "",
+    date: Annotated[str, typer.Option("--date", help="That the run of this date published.")] = "",
+    kind: Annotated[Kind | None, typer.Option("--kind", help="Of these files.")] = None,
     code: Annotated[Code | None, typer.Option("--code", help="Refused for this.")] = None,
     file: Annotated[str, typer.Option("--file", help="From the file of this name.")] = "",
     mend: Annotated[
@@ -177,9 +180,9 @@ def rejects(
     """List refused rows, each whole, with its file, line, code and a sentence."""
     how = form(as_json, as_csv)
     with looking(database) as connection:
-        found = views.refusals(connection)
+        found = views.refusals(connection, *_published(connection, date))
         intakes = views.intakes(connection)
-    for column, value in (("kind", kind), ("code", str(code or "")), ("file", file)):
+    for column, value in (("kind", str(kind or "")), ("code", str(code or "")), ("file", file)):
         if value:
             found = found.filter(pl.col(column) == value)
     if mend is None:
@@ -191,7 +194,7 @@ def rejects(
             target.write(content)
     except FileExistsError as why:
         raise UsageError(f"{mend} exists already", "Name a new file.") from why
-    say(f"{found['raw'].n_unique():,} rows are in {mend}; mend them there, then:")
+    say(f"{counted(found['raw'].n_unique(), 'row')} in {mend}; mend there, then:")
     say(f"commission import {found['kind'][0]} {mend}")
 
 
@@ -236,11 +239,29 @@ def runs(
     listing(pl.DataFrame(rows), how, limit, "runs")
 
 
+def _published(connection: Connection, date: str) -> list[views.Condition]:
+    """The condition for the refused rows that the run of a date published."""
+    if not date:
+        return []
+    day = day_option(date)
+    upto = {run.day: run.intake for run in book_runs.completed(connection)}
+    if day not in upto:
+        raise UsageError(f"there is no completed run for {date}", "`commission runs` lists all.")
+    before = [intake for other, intake in upto.items() if other < day]
+    return [views.refused_between(max(before, default=0), upto[day])]
+
+
 def _plan(connection: Connection) -> Plan:
     plan = facts.current_plan(connection)
     if plan is None:
         raise UsageError("the book has no plan yet", "Apply one: commission plan apply plan.toml")
     return plan
+
+
+def _known(connection: Connection, affiliate: str) -> str:
+    if not facts.exists(connection, affiliate):
+        raise UsageError(f"there is no affiliate {affiliate!r}", "Ids are case-sensitive.")
+    return affiliate
 
 
 def _period(date: str, first: str, last: str) -> tuple[Day | None, Day | None]:

@@ -1,7 +1,6 @@
 """`commission plan`: check, apply and show terms."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -25,8 +24,8 @@ from commission_engine.cli.common import (
     table_of,
     who,
 )
-from commission_engine.imports import Terms
-from commission_engine.money import Minor, Rate, plain
+from commission_engine.imports import Circumstances
+from commission_engine.money import Minor, plain
 from commission_engine.plan.read import ReadPlan, read_plan
 from commission_engine.plan.record import plan_hash, to_record
 from commission_engine.plan.terms import Cap, Plan
@@ -67,7 +66,7 @@ def apply(
         at_work(engine, "plan apply") as worker,
         worker.writing(keep=not dry_run) as connection,
     ):
-        changed = apply_plan(connection, read.plan, Terms(who(), now()))
+        changed = apply_plan(connection, read.plan, Circumstances(who(), now()))
     if as_json:
         print_json({"plan": read.plan.name, "sha256": plan_hash(read.plan), "changed": changed,
                     "dry_run": dry_run})  # fmt: skip
@@ -118,17 +117,13 @@ def _terms(plan: Plan) -> pl.DataFrame:
     for terms in plan.terms:
         starts, hold = date_of(terms.starts).isoformat(), str(terms.hold_days)
         rows += [
-            (starts, hold, str(level.level), _percent(level.rate), _caps(plan, level.caps))
+            (starts, hold, str(level.level), level.rate.percent, _caps(plan, level.caps))
             for level in terms.levels
         ]
         if terms.caps:
             rows.append((starts, hold, "all", "", _caps(plan, terms.caps)))
     columns = ("from", "hold days", "level", "rate", "caps")
     return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
-
-
-def _percent(rate: Rate) -> str:
-    return f"{(Decimal(str(rate)) * 100).normalize():f}%"
 
 
 def _caps(plan: Plan, caps: tuple[Cap, ...]) -> str:

@@ -16,6 +16,7 @@ from commission_engine.cli.common import (
     AsJson,
     Database,
     at_work,
+    counted,
     day_option,
     existing,
     now,
@@ -29,7 +30,7 @@ from commission_engine.cli.common import (
 )
 from commission_engine.cli.imports import report
 from commission_engine.folder_import import Found, find, import_folder
-from commission_engine.imports import Imported, Terms
+from commission_engine.imports import Circumstances, Imported
 from commission_engine.money import plain, spoken
 from commission_engine.night import Outputs, publish_run, run_night
 from commission_engine.problems import Exit, UsageError
@@ -67,8 +68,9 @@ def run(
         fresh = _not_again(engine, day, before, found, target)
     else:
         with at_work(engine, f"run {date_of(day)}") as worker:
-            imported = _brought(worker, found, strict=strict)
-            done[day] = _attempted(worker, day, outputs)
+            with attempt(engine, day, who(), now):
+                imported = _brought(worker, found, strict=strict)
+                done[day] = run_night(worker, day, outputs, now, stage)
             fresh = publish_run(engine, day, target, stage)
     if day in done:
         _summary(engine, done[day], fresh, imported, as_json)
@@ -84,16 +86,11 @@ def _completed(engine: Engine) -> list[runs.Run]:
 def _brought(worker: Worker, found: Found, *, strict: bool) -> tuple[Imported, ...]:
     if not found.plan and not found.files:
         return ()
-    brought = import_folder(worker, found, Terms(who(), now(), strict=strict))
+    brought = import_folder(worker, found, Circumstances(who(), now(), strict=strict))
     for each in (brought.plan, *brought.imported):
         if each is not None:
             report(each)
     return brought.imported
-
-
-def _attempted(worker: Worker, day: Day, outputs: Outputs) -> runs.Run:
-    with attempt(worker.engine, day, who(), now):
-        return run_night(worker, day, outputs, now, stage)
 
 
 def _not_again(
@@ -102,19 +99,21 @@ def _not_again(
     """A date that is complete, or lies before one that is: nothing is run."""
     if any(each.day == day for each in before):
         folder = target / date_of(day).isoformat()
+        ignored = ", and the input was not looked at" if found.plan or found.files else ""
         if complete(folder):
-            say(f"{date_of(day)} is complete already; nothing was changed")
+            say(f"{date_of(day)} is complete already; nothing was changed{ignored}")
             return Published(folder, ())
         with at_work(engine, f"files of {date_of(day)}"):
             fresh = publish_run(engine, day, target, stage)
-        say(f"{date_of(day)} is complete already; {len(fresh.written)} missing files written again")
+        written = counted(len(fresh.written), "missing file")
+        say(f"{date_of(day)} is complete already; {written} written again{ignored}")
         return fresh
     last = before[-1]
     with reading(engine) as connection:
         waiting = runs.last_event(connection) > last.event
     if found.plan or found.files:
         with at_work(engine, "run --date of the past") as worker:
-            waiting |= import_folder(worker, found, Terms(who(), now(), dry_run=True)).news
+            waiting |= import_folder(worker, found, Circumstances(who(), now(), dry_run=True)).news
     if waiting:
         raise UsageError(
             f"{date_of(day)} is before the last completed business date {date_of(last.day)}",
@@ -161,9 +160,9 @@ def _summary(
         )
         return
     out.print(
-        f"[bold]{escape(plan.name)}, {date_of(done.day)}[/]: {counts['events']:,} events,"
-        f" {counts['lines']:,} lines"
-        + (f", {counts['statements']:,} statements" if done.settles else ", no settlement today")
+        f"[bold]{escape(plan.name)}, {date_of(done.day)}[/]: {counted(counts['events'], 'event')},"
+        f" {counted(counts['lines'], 'line')}, "
+        + (counted(counts["statements"], "statement") if done.settles else "no settlement today")
     )
     for code, sums in figures["totals"].items():
         decimals = plan.decimals[code]
@@ -176,9 +175,10 @@ def _summary(
             line += f"; paid out {said('paid')}, carried over {said('closing')}"
         out.print(line)
     if done.settles:
-        out.print(f"  {counts['payouts']:,} payouts")
+        out.print(f"  {counted(counts['payouts'], 'payout')}")
     if counts["rejects"]:
-        say(f"[yellow]{counts['rejects']:,} refused rows[/]: commission rejects")
+        refused = counted(counts["rejects"], "refused row")
+        say(f"[yellow]{refused}[/]: commission rejects --date {date_of(done.day)}")
     say(f"files: {fresh.folder}")
 
 

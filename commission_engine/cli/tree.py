@@ -23,7 +23,7 @@ from commission_engine.cli.common import (
     settings_of,
     who,
 )
-from commission_engine.imports import Terms
+from commission_engine.imports import Circumstances
 from commission_engine.ingest.instants import parse_instants
 from commission_engine.moves import Move, move_affiliate
 from commission_engine.problems import Exit, UsageError
@@ -141,7 +141,7 @@ def move(
     wanted = Move(affiliate, to, _instant(since, "--since"), reason)
     engine = open_book(settings_of(database=database))
     with at_work(engine, "tree move") as worker, worker.writing(keep=not dry_run) as connection:
-        before = move_affiliate(connection, wanted, Terms(who(), now()))
+        before = move_affiliate(connection, wanted, Circumstances(who(), now()))
     if as_json:
         print_json(
             {

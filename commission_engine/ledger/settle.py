@@ -5,6 +5,7 @@ from datetime import timedelta
 import polars as pl
 
 from commission_engine.calendar import Day, date_of, day_of
+from commission_engine.decide.kernel import check_total
 from commission_engine.ledger.accounts import Kind
 from commission_engine.ledger.post import signed
 from commission_engine.plan.terms import Every
@@ -66,7 +67,13 @@ def settle(
     available since (ENTRIES), `activity` who had lines since (ACTIVITY, one row a run), `minimum`
     the least that is paid (currency, least), `inactive` the affiliates who are not paid now. What
     a statement pays is its `paid_minor`.
+
+    CommissionError where these amounts together are more than the book can hold.
     """
+    check_total(
+        *(opening[name].to_numpy() for name in ("closing_minor", "available_minor")),
+        *(each["amount_minor"].to_numpy() for each in (entries, matured)),
+    )
     moved = entries.with_columns(amount=signed()).group_by(KEY).agg(
         *(
             pl.col("amount").filter(pl.col("kind") == kind).sum().alias(name)

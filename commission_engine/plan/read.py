@@ -36,6 +36,7 @@ _PLAN_KEYS = ("name", "timezone", "rounding", "rate_bounds", "units", "payout", 
 _TERMS_KEYS = ("from", "hold_days", "level", "cap")
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*([A-Za-z0-9_-]+|"[^"]*"|'[^']*')\s*[.=]""")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _UNIT = re.compile(r"[A-Z][A-Z0-9_]{0,15}", re.ASCII)
 _ANY_RATE = (Rate(0, 1), Rate(10**6, 1))
 """In place of bounds at fault, so that no rate is blamed for them."""
@@ -328,7 +329,7 @@ class _Reader:
     def _day(self, place: Place, value: Any) -> Day:
         if isinstance(value, str):
             with suppress(ValueError):
-                value = date.fromisoformat(value)
+                value = date.fromisoformat(value) if _DAY.fullmatch(value) else value
         if isinstance(value, date) and not isinstance(value, datetime):
             return day_of(value)
         if value is None:
@@ -349,7 +350,8 @@ class _Reader:
             self.fault(here, 'is missing; write rate = "20%"')
         rate = self._rate(here, table["rate"]) if "rate" in table else None
         if rate and not (bounds[0].at_most(rate) and rate.at_most(bounds[1])):
-            self.fault(here, f"{table['rate']} is outside rate_bounds {bounds[0]} to {bounds[1]}")
+            low, high = (bound.percent for bound in bounds)
+            self.fault(here, f"{table['rate']} is outside rate_bounds {low} to {high}")
         caps = self._caps((*place, "cap"), table.get("cap", []))
         return Level(level, rate or Rate(0, 1), caps)
 

@@ -5,7 +5,6 @@ them take seconds.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -15,9 +14,7 @@ from commission_engine.publish import text
 from commission_engine.publish.folder import Made
 from commission_engine.publish.ids import pseudonym, statement_id
 from commission_engine.publish.rates import rates
-
-if TYPE_CHECKING:
-    from commission_engine.publish.files import Record
+from commission_engine.publish.record import Record
 
 _WHY = {
     "": "",
@@ -33,7 +30,7 @@ _WHY = {
 _ACCOUNT = ["affiliate_id", "currency"]
 
 
-def documents(record: "Record") -> Iterator[Made]:
+def documents(record: Record) -> Iterator[Made]:
     """The documents that the run's configuration asks for, by affiliate."""
     which = record.outputs["documents"]
     if which == "none" or not record.settles:
@@ -49,7 +46,7 @@ def documents(record: "Record") -> Iterator[Made]:
         start += count
 
 
-def documents_table(record: "Record", readers: pl.Series) -> pl.DataFrame:
+def documents_table(record: Record, readers: pl.Series) -> pl.DataFrame:
     """The statements of `readers` as texts: per affiliate and currency the opening, every line,
     the payout and the closing, with the balance after each.
 
@@ -108,7 +105,7 @@ def _row(balances: pl.DataFrame, name: str, day: str, amount: pl.Expr) -> pl.Dat
     )
 
 
-def _lines(record: "Record") -> pl.DataFrame:
+def _lines(record: Record) -> pl.DataFrame:
     """The lines of the period, as their beneficiaries read them."""
     kind = (
         pl.when("is_reversal").then(pl.lit(Kind.REVERSED.name.lower()))
@@ -143,7 +140,7 @@ def _lines(record: "Record") -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _callings(record: "Record") -> pl.DataFrame:
+def _callings(record: Record) -> pl.DataFrame:
     """Whom an affiliate reads of: himself, a direct referral by name, others by a pseudonym."""
     pairs = record.period_lines.select("beneficiary_id", "earner_id", "level").unique()
     called = [

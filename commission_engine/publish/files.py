@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from commission_engine.calendar import Day, date_of
+from commission_engine.calendar import date_of
 from commission_engine.ledger.accounts import Account, Kind
 from commission_engine.money import plain
 from commission_engine.plan.terms import Plan
@@ -16,34 +15,10 @@ from commission_engine.publish.documents import documents
 from commission_engine.publish.folder import Made
 from commission_engine.publish.ids import payout_id, statement_id
 from commission_engine.publish.rates import rates
+from commission_engine.publish.record import Record
 
 FORMAT = 1
 """Of the manifest and the files beside it; raised when their form changes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Everything that the files of one run say.
-
-    The frames are shaped like those of `book.views`: `lines`, `entries` and `refusals` of the
-    run, `statements` and `payouts` of its settlement (empty without one), `period_lines` those
-    of the statements' period for the documents.
-    """
-
-    day: Day
-    plan: Plan
-    plan_hash: str
-    engine_version: str
-    settles: bool
-    outputs: Mapping[str, Any]
-    figures: Mapping[str, Any]
-    lines: pl.DataFrame
-    entries: pl.DataFrame
-    statements: pl.DataFrame
-    payouts: pl.DataFrame
-    refusals: pl.DataFrame
-    period_lines: pl.DataFrame
-    labels: Mapping[str, str]
 
 
 def files(record: Record) -> Iterator[Made]:

@@ -1,0 +1,1 @@
+"""Work that starts by itself; the only home of the scheduler's library."""
