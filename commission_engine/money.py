@@ -32,9 +32,12 @@ MAX_MINOR = 10**18
 
 MAX_UNIT_DECIMALS = 12
 
+MAX_SCALE = 10**18
+"""The finest rate: 18 decimals as a fraction."""
+
 AMOUNT = r"^-?[0-9]+(?:\.[0-9]+)?$"
 _AMOUNT = re.compile(r"-?([0-9]+)(?:\.([0-9]+))?", re.ASCII)
-_RATE = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,16}))?(%?)", re.ASCII)
+_RATE = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,18}))?(%?)", re.ASCII)
 
 
 class Rounding(StrEnum):
@@ -84,7 +87,10 @@ class Rate:
         if not found:
             raise ValueError(f"{text!r} is not a rate")
         whole, fraction, percent = found[1], found[2] or "", found[3]
-        return cls.of(int(whole + fraction), 10 ** (len(fraction) + (2 if percent else 0)))
+        rate = cls.of(int(whole + fraction), 10 ** (len(fraction) + (2 if percent else 0)))
+        if rate.scale > MAX_SCALE:
+            raise ValueError(f"{text!r} has more than 18 decimals as a fraction")
+        return rate
 
     @classmethod
     def of(cls, parts: int, scale: int) -> "Rate":

@@ -17,7 +17,7 @@ from commission_engine.book.connect import Connection, Engine, reading
 from commission_engine.calendar import Zone, date_of
 from commission_engine.decide.kernel import UsedInMemory, decide
 from commission_engine.ledger.accounts import SIDES, Kind
-from commission_engine.ledger.post import activity, post, signed
+from commission_engine.ledger.post import activity, post
 from commission_engine.ledger.settle import settles
 from commission_engine.night import (
     Say,
@@ -31,6 +31,8 @@ from commission_engine.plan.record import plan_hash
 from commission_engine.problems import CommissionError
 from commission_engine.publish.files import files
 from commission_engine.tree.show import check
+
+LAST_DAY = 2**31
 
 
 @dataclass(slots=True)
@@ -183,35 +185,21 @@ def _caps(connection: Connection, used: UsedInMemory) -> Iterator[str]:
 
 
 def _balances(connection: Connection) -> Iterator[str]:
-    """Every account's side is right, and what is owed is the last closing plus what came since."""
-    entries = views.entries(connection)
-    wrong = [
-        row
-        for row in entries.iter_rows(named=True)
-        if (row["debit_account"], row["credit_account"]) != SIDES[Kind(row["kind"])]
-    ]
-    for row in wrong[:3]:
-        yield f"ledger: an entry between the wrong accounts: {row}"
-    last = views.last_settlement(connection, 2**31)
-    owed = (
-        entries.filter(pl.col("run_day") <= (last if last is not None else -(2**31)))
-        .group_by("affiliate_id", "currency")
-        .agg(owed=signed().sum())
-        .filter(pl.col("owed") != 0)
-        .sort("affiliate_id", "currency")
-    )
-    closing = (
-        views.statements_of_run(connection, last).select(
-            "affiliate_id", "currency", owed="closing_minor"
-        ).filter(pl.col("owed") != 0)
-        if last is not None
-        else owed.clear()
-    )  # fmt: skip
-    unlike = owed.join(closing, on=owed.columns, how="anti", maintain_order="left")
+    """Every entry is between the accounts of its kind, and the last settlement's statements close
+    with what the whole ledger says is held and available."""
+    for kind, debit, credit in views.account_pairs(connection):
+        if (debit, credit) != SIDES[Kind(kind)]:
+            yield f"ledger: entries of kind {kind} between accounts {debit} and {credit}"
+    last = views.last_settlement(connection, LAST_DAY)
+    if last is None:
+        return
+    owed = views.balances(connection, last)
+    closing = views.statements_of_run(connection, last).select(owed.columns)
+    unlike = owed.join(closing, on=owed.columns, how="anti").sort("affiliate_id", "currency")
     for row in unlike.head(3).iter_rows(named=True):
         yield (
-            f"ledger: {row['affiliate_id']} is owed {row['owed']} {row['currency']} minor units,"
-            " which is not what the last statement closes with"
+            f"ledger: {row['affiliate_id']} is owed {row['closing_minor']} {row['currency']} minor"
+            f" units, {row['available_minor']} of them available; the last statement says otherwise"
         )
 
 

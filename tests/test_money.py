@@ -40,7 +40,7 @@ def value(rate: Rate) -> Fraction:
 
 def test_the_examples_in_the_documentation_run() -> None:
     ran = doctest.testmod(money)
-    assert ran.attempted == 5
+    assert ran.attempted == 6
     assert ran.failed == 0
 
 
@@ -75,7 +75,7 @@ def test_a_rate_is_read_exactly(text: str, rate: Rate, printed: str) -> None:
     "text",
     [
         "", "%", " 20%", "20 %", "20%\n", "-20%", "+20%", ".2", "2.", "2.%", "0,2", "20%%", "1e-1",
-        "1234567", "0.12345678901234567", "٢٠%", "twenty", "1/5", "0x1", "NaN", "inf", "1_0%",
+        "1234567", "0.1234567890123456789", "٢٠%", "twenty", "1/5", "0x1", "NaN", "inf", "1_0%",
     ],
 )  # fmt: skip
 def test_anything_else_is_no_rate(text: str) -> None:
@@ -300,3 +300,10 @@ def test_speaking_leaves_the_shared_patterns_of_babel_alone() -> None:
     assert spoken(1234, "JPY", 0) == "¥1,234"
     assert spoken(1234, "USD", 2) == "$12.34"
     assert spoken(1234, "JPY", 0) == "¥1,234"
+
+
+def test_a_rate_is_at_most_18_decimals_fine_and_so_can_be_read_back() -> None:
+    finest = Rate.parse("33.3333333333333333%")
+    assert Rate.parse(str(finest)) == finest
+    with pytest.raises(ValueError, match="has more than 18 decimals as a fraction"):
+        Rate.parse("0.12345678901234567%")

@@ -69,7 +69,7 @@ PLACES = tuple(
         "UTC": ("2026-01-31", "2024-02-29", "1969-12-31"),
         "Europe/Berlin": ("2026-03-29", "2026-10-25", "2025-12-31"),
         # Until 2011 the clocks of St John's changed at one minute past midnight.
-        "America/St_Johns": ("2026-03-08", "2010-11-07", "2010-11-06", "2010-03-14", "2010-11-07"),
+        "America/St_Johns": ("2026-03-08", "2010-11-07", "2010-11-06", *["2010-11-07"] * 3),
         # Samoa had no 30 December 2011.
         "Pacific/Apia": ("2011-12-29", "2021-04-03", "2026-06-30"),
         # Nepal moved its clocks by fifteen minutes at the start of 1986.
@@ -304,6 +304,8 @@ def _statuses(draw: Draw, scene: _Scene) -> list[list[tuple[str, str]]]:
         status = ("suspended", "active", "closed", "suspended", "active")[draw(upto(4))]
         whose = scene.people[draw(index(scene.people))]
         learned[draw(upto(len(learned) - 1))].append((whose, status))
+        if status == "suspended" and draw(upto(1)):
+            learned[-1].append((whose, "active"))
     return learned
 
 

@@ -254,6 +254,12 @@ def balances(connection: sa.Connection, day: Day, *where: sa.ColumnElement[bool]
     )
 
 
+def account_pairs(connection: sa.Connection) -> list[tuple[int, int, int]]:
+    """Which kinds of entry there are between which accounts: kind, debit, credit."""
+    query = sa.select(entry.c.kind, entry.c.debit_account, entry.c.credit_account).distinct()
+    return sorted(tuple(row) for row in connection.execute(query))
+
+
 def of_affiliate(table: sa.Table, affiliate_id: str) -> sa.ColumnElement[bool]:
     """For `statements`, `payouts` and `entries`."""
     condition: sa.ColumnElement[bool] = table.c.affiliate == _number_of(affiliate_id)

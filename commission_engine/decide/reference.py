@@ -178,7 +178,12 @@ def settle(
                 period = (first_day, night.business_day)
                 active = statuses.get(account[0], "active") == "active"
                 statement = _statement(plan, account, period, active, known, fresh, past)
-                if statement.opening or statement.closing or account in map(_account, fresh):
+                if (
+                    statement.opening
+                    or statement.closing
+                    or statement.available
+                    or account in map(_account, fresh)
+                ):
                     written.append(statement)
             settled, fresh_from = night.business_day, len(known)
         statements.append(written)
