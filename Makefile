@@ -5,6 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Every branch of what decides about money is tried.
+MONEY_CORE := money plan decide ledger
+MONEY_TESTS := money plan kernel reference ledger
+
 .PHONY: demo test check bench golden clean help
 
 help: ## what there is
@@ -25,7 +29,8 @@ check: $(READY) ## ruff, mypy --strict, coverage of the money core
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m tests.coverage_of_money
+	$(BIN)/python -m pytest -n 2 --cov-branch --cov-report=term-missing:skip-covered \
+		--cov-fail-under=100 $(MONEY_CORE:%=--cov=commission_engine.%) $(MONEY_TESTS:%=tests/test_%.py)
 
 bench: $(READY) ## measure; results belong into docs/benchmarks.md
 	$(BIN)/python benchmarks/night.py

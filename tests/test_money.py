@@ -189,7 +189,7 @@ def test_an_amount_is_read_as_it_was_written(minor: int, decimals: int) -> None:
 
 
 def rounded(exact: Fraction, rounding: Rounding) -> int:
-    """The definitions of SPEC's rounding modes, on the number line."""
+    """The definitions of the rounding modes, on the number line."""
     size = abs(exact)
     below = size.numerator // size.denominator
     rest = size - below

@@ -1,4 +1,4 @@
-"""The plain reference: SPEC.md's example, small situations by hand, and the five laws."""
+"""The plain reference: the worked example, small situations by hand, and the five laws."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence

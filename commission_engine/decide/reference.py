@@ -1,4 +1,4 @@
-"""The calculation in plain Python, as SPEC.md section 2 (and the settlement of section 6) says it.
+"""The calculation and the settlement in plain Python, as docs/calculation.md says them.
 
 Slow, and made to be read. It judges the vectorised kernel in tests, and so shares no arithmetic
 with the rest of the engine: rounding is by fractions, local days by zoneinfo, windows by dates.
@@ -359,8 +359,7 @@ def _window_start(window: Window, order: _Order) -> date | str:
             return day.replace(month=day.month - (day.month - 1) % 3, day=1)
         case Window.YEAR:
             return day.replace(month=1, day=1)
-        case Window.LIFETIME:
-            return date.min
+    return date.min  # a lifetime: one window
 
 
 def _ends(every: str, day: int) -> bool:
