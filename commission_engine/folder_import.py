@@ -22,6 +22,8 @@ class Found:
 
     plan: Path | None
     files: Mapping[Kind, tuple[Path, ...]]
+    passed_over: tuple[str, ...] = ()
+    """Tables that are there under a name that is not taken."""
 
     @classmethod
     def nothing(cls) -> "Found":
@@ -35,7 +37,13 @@ def find(folder: Path) -> Found:
     plan = folder / PLAN
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     files = {kind: tuple(folder / name for name in names if _is(kind, name)) for kind in Kind}
-    found = Found(plan if plan.is_file() else None, {k: v for k, v in files.items() if v})
+    taken = {path.name for paths in files.values() for path in paths}
+    passed_over = tuple(
+        name for name in names if Path(name).suffix.lower() in _ENDINGS and name not in taken
+    )
+    found = Found(
+        plan if plan.is_file() else None, {k: v for k, v in files.items() if v}, passed_over
+    )
     if found.plan is None and not found.files:
         known = [PLAN, *(f"{kind}.csv" for kind in Kind)]
         near = [f"{name} for {c[0]}" for name in names if (c := get_close_matches(name, known, 1))]
@@ -49,7 +57,9 @@ def find(folder: Path) -> Found:
 
 def _is(kind: Kind, name: str) -> bool:
     stem, ending = Path(name).stem, Path(name).suffix
-    return ending in _ENDINGS and (stem == kind or stem.startswith((f"{kind}-", f"{kind}_")))
+    return ending.lower() in _ENDINGS and (
+        stem == kind or stem.startswith((f"{kind}-", f"{kind}_"))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,6 @@ def import_folder(worker: Worker, found: Found, given: Circumstances) -> Brought
     plan = read_plan(found.plan) if found.plan else None
     rows = [read_rows(kind, paths) for kind, paths in found.files.items()]
     with worker.writing(keep=not given.dry_run) as connection:
-        changed = plan is not None and apply_plan(connection, plan.plan, given)
+        changed = plan is not None and apply_plan(connection, plan, given)
         imported = tuple(import_rows(connection, each, given) for each in rows)
     return Brought(plan, changed, imported)

@@ -91,7 +91,7 @@ def import_rows(connection: Connection, rows: Rows, given: Circumstances) -> Imp
         raise RowsRefused(
             f"{len(refused)} of {imported.read} rows are refused, so nothing was imported"
             f" (--strict); the first: {spoken(refused[0])}",
-            "Mend the rows, or import without --strict to keep the others.",
+            "`import --dry-run --json` shows all of them. Mend them, or import without --strict.",
         )
     news = facts.not_yet_refused(connection, rows.kind, refused)
     if imported.accepted or news:
@@ -109,7 +109,12 @@ def _keep(
     refused: Sequence[Refusal],
     given: Circumstances,
 ) -> None:
-    what = Intake(f"import {rows.kind}", given.now, given.who, [_described(p) for p in rows.paths])
+    what = Intake(
+        f"import {rows.kind}",
+        given.now,
+        given.who,
+        [_described(p, name) for p, name in zip(rows.paths, rows.names, strict=True)],
+    )
     number = facts.open_intake(
         connection, what, imported.accepted, imported.duplicate, imported.rejected
     )
@@ -131,18 +136,18 @@ def _all_refused(rows: Rows, typed: Typed, verdict: Verdict) -> tuple[Refusal, .
         pl.col("text"),
         pl.col("message"),
     )
-    place = {path.name: number for number, path in enumerate(rows.paths)}
+    place = {name: number for number, name in enumerate(rows.names)}
     return tuple(sorted((*typed.refused, *judged), key=lambda each: (place[each.file], each.line)))
 
 
-def _described(path: Path) -> dict[str, Any]:
+def _described(path: Path, name: str) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
         file.seek(0)
         first = file.readline(MAX_HEADER).decode("utf-8-sig", errors="backslashreplace")
-    header = None if path.suffix == ".parquet" else first.rstrip("\r\n")
+    header = None if path.suffix.lower() == ".parquet" else first.rstrip("\r\n")
     size = path.stat().st_size
-    return {"name": path.name, "bytes": size, "sha256": digest, "header": header}
+    return {"name": name, "bytes": size, "sha256": digest, "header": header}
 
 
 def spoken(refusal: Refusal) -> str:

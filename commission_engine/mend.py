@@ -5,9 +5,10 @@ import json
 import polars as pl
 
 from commission_engine.problems import UsageError
+from commission_engine.raw import as_bytes
 
 
-def mendable(refusals: pl.DataFrame, intakes: pl.DataFrame) -> str:
+def mendable(refusals: pl.DataFrame, intakes: pl.DataFrame) -> bytes:
     """The rows as they stood, once each, below the header of the file they came from.
 
     `refusals` and `intakes` are shaped like those of `book.views`. UsageError when there is no
@@ -34,4 +35,4 @@ def mendable(refusals: pl.DataFrame, intakes: pl.DataFrame) -> str:
             "`commission rejects --json` has every row as a JSON object.",
         )
     rows = refusals["raw"].unique(maintain_order=True)
-    return "".join(f"{line}\n" for line in (header, *rows))
+    return b"".join(as_bytes(line) + b"\n" for line in (header, *rows))

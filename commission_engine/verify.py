@@ -51,9 +51,13 @@ def verify(engine: Engine, out: Path | None, say: Say = lambda stage: None) -> P
     """Prove the whole book and, where `out` is given, the files below it."""
     proof = Proof()
     with reading(engine) as connection:
-        completed = runs.completed(connection)
+        completed: list[runs.Run] = []
+        with _told(proof, "runs"):
+            completed = runs.completed(connection)
         say("facts")
         proof.differences += _facts(connection)
+        for table, day in views.strays(connection):
+            proof.differences.append(f"table {table}: rows of {date_of(day)}, which no run has")
         used = UsedInMemory()
         for place, run in enumerate(completed):
             say(f"run {date_of(run.day)}")
@@ -84,6 +88,11 @@ def _facts(connection: Connection) -> Iterator[str]:
     """The forest has no loops; reversals fit their orders."""
     for loop in check(facts.edges(connection)).loops:
         yield f"tree: {' -> '.join(loop[:5])} is a loop"
+    for row in facts.miscounted(connection).iter_rows(named=True):
+        yield (
+            f"intake {row['id']} ({row['kind']}): accepted {row['accepted']} rows,"
+            f" the book holds {row['held']}"
+        )
     for row in facts.misfits(connection).iter_rows(named=True):
         yield f"event {row['event_id']}: {row['fault']}"
 

@@ -189,7 +189,7 @@ def book_nights(world: World, url: str, folder: Path, learn: Learn) -> Told:
     told = Told([], [], [], [])
     with working(engine, "the tests", NOW) as worker:
         with worker.writing() as connection:
-            number = facts.open_intake(connection, Intake("plan", NOW, "the tests"), 0, 0, 0)
+            number = facts.open_intake(connection, Intake("plan", NOW, "the tests"), 1, 0, 0)
             facts.add_plan(connection, world.plan, number)
         for n, night in enumerate(world.nights):
             place = folder / f"in-{n}"

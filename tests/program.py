@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from commission_engine.cli import main
+from commission_engine.__main__ import main
 
 PLAN = """\
 name = "acme"

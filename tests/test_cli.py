@@ -323,8 +323,13 @@ def test_config_says_where_values_come_from(
 
 
 def test_a_password_is_not_shown(commission: Program) -> None:
-    url = "postgresql://ann:secret@localhost/book"
-    assert "secret" not in commission("config", "show", "--database", url).out
+    for url in (
+        "postgresql://ann:secret@localhost/book",
+        "postgresql://localhost/book?user=ann&password=secret",
+    ):
+        for words in ([], ["--json"]):
+            said = commission("config", "show", "--database", url, *words).out
+            assert ("localhost/book" in said, "secret" in said) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -333,11 +338,15 @@ def test_a_password_is_not_shown(commission: Program) -> None:
         ("nonsense", 2, "is not a database URL"),
         ("mysql://localhost/x", 2, "mysql is not a database that a book can be kept in"),
         ("sqlite://", 2, "a book in memory would be gone"),
+        ("sqlite:///in/plan.toml", 1, "file is not a database"),
         ("sqlite:////nowhere/at/all.db", 1, "unable to open database file"),
         ("postgresql://127.0.0.1:1/x", 75, "127.0.0.1"),
     ],
 )
-def test_a_book_that_cannot_be_opened(commission: Program, url: str, code: int, said: str) -> None:
+def test_a_book_that_cannot_be_opened(
+    commission: Program, tmp_path: Path, url: str, code: int, said: str
+) -> None:
+    shop(tmp_path / "in")
     done = commission("runs", "--database", url)
     assert (done.code, said in done.err) == (code, True)
 
@@ -354,6 +363,41 @@ def test_refused_rows_of_one_run(commission: Program, tmp_path: Path) -> None:
     assert texts == [["late", "soon"], ["soon"], ["late"]]
     assert commission("rejects", "--date", "2026-03-02").code == 2
     assert commission("rejects", "--kind", "foo").code == 2
+
+
+def test_a_row_that_is_no_text_is_mended_as_it_was(commission: Program, tmp_path: Path) -> None:
+    """Neither the bad byte nor the NUL becomes part of an id that nobody has."""
+    file, mended = tmp_path / "e.csv", tmp_path / "m.csv"
+    content = (
+        HEADER.encode() + b"inv\xff,bob,2026-01-05,1.00,USD,\nnul\x00,bob,2026-01-05,1.00,USD,\n"
+    )
+    file.write_bytes(content)
+    assert commission("import", "earnings", file).code == 3
+    commission("rejects", "--mend", mended)
+    assert mended.read_bytes() == content
+    assert "2 read = 0 accepted" in commission("import", "earnings", mended).err
+    assert '"inv\\\\xff,bob' in commission("rejects", "--json").out
+
+
+def test_files_of_one_name_are_told_apart(commission: Program, tmp_path: Path) -> None:
+    """a/e.csv and b/e.csv have their columns in another order."""
+    for folder, header, row in (
+        ("a", "event_id,affiliate_id,occurred_at,amount,currency", "e1,bob,2026-01-01,1.000,USD"),
+        ("b", "affiliate_id,event_id,amount,currency,occurred_at", "bob,e2,x,USD,2026-01-01"),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "e.csv").write_text(f"{header}\n{row}\n", "utf-8")
+    commission("import", "earnings", tmp_path / "a" / "e.csv", tmp_path / "b" / "e.csv")
+    assert commission("rejects", "--mend", tmp_path / "both.csv").code == 2
+    commission("rejects", "--file", "a/e.csv", "--mend", tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "a" / "e.csv").read_bytes()
+
+
+def test_a_mended_file_cannot_be_written(commission: Program, tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text(HEADER + "e1,bob,soon,1.00,USD,\n", "utf-8")
+    commission("import", "earnings", tmp_path / "e.csv")
+    done = commission("rejects", "--mend", tmp_path / "nowhere" / "m.csv")
+    assert (done.code, "cannot be written: No such file or directory" in done.err) == (2, True)
 
 
 def test_help_and_version(commission: Program) -> None:

@@ -22,8 +22,9 @@ from pathlib import Path
 import pytest
 import typer
 
+from commission_engine.__main__ import main
 from commission_engine.calendar import Window
-from commission_engine.cli import app, main
+from commission_engine.cli import app
 from commission_engine.ingest.columns import COLUMNS
 from commission_engine.money import Rounding
 from commission_engine.plan.read import parse_plan

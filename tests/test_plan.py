@@ -624,7 +624,7 @@ def test_caps_that_are_not_nested_are_warned_of(own: str, spanning: str, broken:
     ]
     assert warnings(HEAD + TERMS + "".join(caps)) == tuple(
         f"plan.toml:2: terms[1]: the caps of level 1 are not nested ({pair}), so what is paid can"
-        " depend on the order of arrival"
+        " depend on the order of arrival and a refund need not take back all"
         for pair in filter(None, broken.split("; "))
     )
 
@@ -647,7 +647,7 @@ amount = { USD = "1" }
     assert warnings(HEAD + TERMS + text) == (
         (
             "plan.toml:2: terms[1]: the caps of level 1 are not nested (week before month), so"
-            " what is paid can depend on the order of arrival"
+            " what is paid can depend on the order of arrival and a refund need not take back all"
         ),
     )
 
@@ -678,7 +678,7 @@ amount = { USD = "1" }
 """
     assert warnings(text) == tuple(
         f"plan.toml:2: terms[1]: the caps of level {pair} before month), so what is paid can"
-        " depend on the order of arrival"
+        " depend on the order of arrival and a refund need not take back all"
         for pair in ("2 are not nested (week", "3 are not nested (year")
     )
 

@@ -173,6 +173,30 @@ def test_an_empty_folder_says_what_it_lacks(commission: Program, tmp_path: Path)
     assert "(earning.csv for earnings.csv?)" in done.err
 
 
+def test_tables_under_other_names_are_named(commission: Program, tmp_path: Path) -> None:
+    folder = shop(tmp_path / "in")
+    for name in ("earnings (1).csv", "affiliate.csv", "earnings-2.CSV", "notes.txt"):
+        (folder / name).write_text(HEADER, "utf-8")
+    done = commission("run", folder, "--date", "2026-02-28")
+    assert done.err.startswith("not looked at: affiliate.csv, earnings (1).csv\nreferrals:")
+
+
+def test_a_date_in_the_future_is_warned_of(commission: Program, tmp_path: Path) -> None:
+    done = commission("run", shop(tmp_path / "in"), "--date", "2999-01-01")
+    assert (done.code, "warning: 2999-01-01 is in the future" in done.err) == (0, True)
+
+
+def test_a_broken_manifest_is_not_taken_for_a_published_one(
+    commission: Program, tmp_path: Path
+) -> None:
+    commission("run", shop(tmp_path / "in"), "--date", "2026-02-28")
+    manifest = tmp_path / "out" / "2026-02-28" / "manifest.json"
+    for broken in ("garbage", "{}", '{"files": 1}'):
+        manifest.write_text(broken, "utf-8")
+        done = commission("run", "--date", "2026-02-28")
+        assert (done.code, "manifest.json differs" in done.err) == (1, True)
+
+
 def test_a_second_run_is_told_who_works(
     commission: Program, tmp_path: Path, database_url: str
 ) -> None:
@@ -208,8 +232,12 @@ def test_sums_that_differ_stop_the_run() -> None:
     )
 
 
-def test_a_stopped_run_leaves_nothing_half_done(tmp_path: Path, sqlite_url: str) -> None:
-    """SIGTERM while another process holds the write lock of the database."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("after", [0.3, 3])
+def test_a_stopped_run_leaves_nothing_half_done(
+    tmp_path: Path, sqlite_url: str, number: signal.Signals, after: float
+) -> None:
+    """While another process holds the write lock of the database, or while it still loads."""
     folder = shop(tmp_path / "in")
     environment = {**os.environ, "COMMISSION_DATABASE": sqlite_url}
     program = [str(Path(sys.executable).with_name("commission"))]
@@ -218,8 +246,8 @@ def test_a_stopped_run_leaves_nothing_half_done(tmp_path: Path, sqlite_url: str)
         waiting = subprocess.Popen(
             [*program, *words], env=environment, stderr=subprocess.PIPE, text=True
         )
-        time.sleep(3)
-        waiting.send_signal(signal.SIGTERM)
+        time.sleep(after)
+        waiting.send_signal(number)
     _, said = waiting.communicate(timeout=60)
     assert (waiting.returncode, "stopped by a signal" in said) == (75, True)
     assert not (tmp_path / "out").exists()
@@ -237,6 +265,9 @@ def test_terms_of_the_past_stay(commission: Program, tmp_path: Path) -> None:
     (folder / "plan.toml").write_text(PLAN.replace('"20%"\n[', '"19%"\n['), "utf-8")
     done = commission("run", folder, "--date", "2026-03-01")
     assert done.code == 2
-    assert "terms from 2026-01-01: begin on or before the last completed business date" in done.err
+    assert (
+        "plan.toml:9: terms from 2026-01-01: begin on or before the last completed business date"
+        in done.err
+    )
     assert "commission true-up" in done.err
     assert tree(tmp_path / "out") == before

@@ -40,6 +40,16 @@ TAMPERS = {
     "a cap's total": ("UPDATE cap_total SET total_minor = total_minor - 1", "cap totals"),
     "a cap's total gone": ("DELETE FROM cap_total", "cap totals"),
     "who had lines": ("DELETE FROM activity", "table activity"),
+    "a payout of a day without a run": (
+        "INSERT INTO payout SELECT 40000, affiliate, currency, 99900 FROM payout LIMIT 1",
+        "table payout: rows of 2079-07-08, which no run has",
+    ),
+    "an event that no import brought": (
+        "INSERT INTO event SELECT 500, 'evil', affiliate, occurred_us, 5000000, currency, 500,"
+        " intake, extra FROM event WHERE event_id = 'e1'",
+        "accepted 4 rows, the book holds 5",
+    ),
+    "figures that are none": ("UPDATE run SET figures = 'garbage'", "make no sense"),
     "a run's figures": ("UPDATE run SET figures = '{}'", "figures"),
     "a plan": (
         'UPDATE plan_version SET record = replace(record, \'"rate":"0.2"\', \'"rate":"0.1"\')',

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
 from commission_engine.problems import CommissionError, TryAgain, UsageError
 from commission_engine.resources import folder
@@ -99,7 +99,9 @@ def translated(engine: sa.Engine) -> Iterator[None]:
     """Say in our words that the database could not be reached or was busy."""
     try:
         yield
-    except OperationalError as why:
+    except DatabaseError as why:
+        if not isinstance(why, OperationalError) and type(why) is not DatabaseError:
+            raise  # a constraint or a fault of ours, not the state of the database
         where = engine.url.render_as_string(hide_password=True)
         said = str(why.orig).strip().splitlines()[0] if why.orig else str(why)
         passing = engine.dialect.name == "postgresql" or "locked" in said
@@ -111,7 +113,10 @@ def translated(engine: sa.Engine) -> Iterator[None]:
 def without_password(url: str) -> str:
     """The URL for people's eyes; a text that is no URL as it is."""
     try:
-        return sa.make_url(url).render_as_string(hide_password=True)
+        parsed = sa.make_url(url)
+        if "password" in parsed.query:
+            parsed = parsed.update_query_dict({"password": "***"})
+        return parsed.render_as_string(hide_password=True)
     except ArgumentError:
         return url
 

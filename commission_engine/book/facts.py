@@ -165,8 +165,10 @@ def exists(connection: sa.Connection, affiliate_id: str) -> bool:
     return connection.execute(query).first() is not None
 
 
-def count_affiliates(connection: sa.Connection) -> int:
-    return int(connection.execute(sa.select(sa.func.count()).select_from(affiliate)).scalar_one())
+def affiliate_ids(connection: sa.Connection) -> pl.Series:
+    """The ids of everybody, sorted."""
+    query = sa.select(affiliate.c.affiliate_id)
+    return bulk.frame(connection, query, {"affiliate_id": pl.String})["affiliate_id"].sort()
 
 
 def standings(connection: sa.Connection, known: int) -> pl.DataFrame:
@@ -177,6 +179,31 @@ def standings(connection: sa.Connection, known: int) -> pl.DataFrame:
         (latest.c.affiliate == profile.c.affiliate) & (latest.c.intake == profile.c.intake),
     ).where(profile.c.status != "active")  # fmt: skip
     return bulk.frame(connection, query, {"affiliate": pl.Int64, "status": pl.String})
+
+
+def miscounted(connection: sa.Connection) -> pl.DataFrame:
+    """Intakes that do not hold as many facts as they accepted: id, kind, accepted, held."""
+    held = sa.union_all(
+        *(
+            sa.select(table.c.intake.label("id"), sa.func.count().label("held")).group_by(
+                table.c.intake
+            )
+            for table in (profile, referral, event, plan_version)
+        )
+    ).subquery()
+    schema = {"id": pl.Int64, "kind": pl.String, "accepted": pl.Int64, "held": pl.Int64}
+    query = (
+        sa.select(
+            intake.c.id,
+            intake.c.kind,
+            intake.c.accepted,
+            sa.cast(sa.func.coalesce(sa.func.sum(held.c.held), 0), sa.BigInteger),
+        )
+        .outerjoin(held, held.c.id == intake.c.id)
+        .group_by(intake.c.id, intake.c.kind, intake.c.accepted)
+    )
+    counted = bulk.frame(connection, query, schema)
+    return counted.filter(pl.col("accepted") != pl.col("held")).sort("id")
 
 
 def misfits(connection: sa.Connection) -> pl.DataFrame:

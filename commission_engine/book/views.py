@@ -254,6 +254,18 @@ def balances(connection: sa.Connection, day: Day, *where: sa.ColumnElement[bool]
     )
 
 
+def strays(connection: sa.Connection) -> list[tuple[str, Day]]:
+    """Tables with rows of a day that no completed run has, and the day."""
+    done = sa.select(run.c.day)
+    return [
+        (table.name, day)
+        for table in (line, entry, activity, statement, payout)
+        for day in connection.execute(
+            sa.select(table.c.run_day).distinct().where(table.c.run_day.not_in(done))
+        ).scalars()
+    ]
+
+
 def account_pairs(connection: sa.Connection) -> list[tuple[int, int, int]]:
     """Which kinds of entry there are between which accounts: kind, debit, credit."""
     query = sa.select(entry.c.kind, entry.c.debit_account, entry.c.credit_account).distinct()

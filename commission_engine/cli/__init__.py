@@ -3,17 +3,10 @@
 Data goes to stdout, talk to stderr; problems.Exit says what the exit codes mean.
 """
 
-import signal
-import sys
-import traceback
-from types import FrameType
-
 import typer
 
 from commission_engine import __version__
 from commission_engine.cli import care, imports, look, plan, run, tree
-from commission_engine.cli.common import say_error
-from commission_engine.problems import CommissionError, Exit, TryAgain
 
 app = typer.Typer(
     name="commission",
@@ -41,32 +34,3 @@ def start(version: bool = typer.Option(False, "--version", help="Print the versi
     if version:
         typer.echo(__version__)
         raise typer.Exit
-
-
-def main() -> None:
-    """The entry of the program `commission`."""
-    signal.signal(signal.SIGTERM, _stop)
-    try:
-        app()
-    except CommissionError as why:
-        say_error(why)
-        sys.exit(why.exit_code)
-    except KeyboardInterrupt:
-        say_error(TryAgain("stopped", "Nothing half done stays; run the same command again."))
-        sys.exit(Exit.TRY_AGAIN)
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has enough
-        sys.exit(Exit.DONE)
-    except Exception:
-        traceback.print_exc()
-        say_error(
-            CommissionError(
-                "this should not have happened; nothing half done was kept",
-                "Run `commission verify`, and report the lines above.",
-            )
-        )
-        sys.exit(Exit.FAILED)
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> None:
-    raise TryAgain("stopped by a signal", "Nothing half done stays; run the same command again.")

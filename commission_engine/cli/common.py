@@ -22,7 +22,7 @@ from rich.table import Table
 from commission_engine.book.connect import Connection, Engine, connect, migrate, reading
 from commission_engine.book.lock import Worker, working
 from commission_engine.calendar import Day, day_of
-from commission_engine.problems import CommissionError, UsageError
+from commission_engine.problems import UsageError
 from commission_engine.publish import text
 from commission_engine.settings import Settings, read_settings
 from commission_engine.tree.show import visible
@@ -97,6 +97,10 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def today() -> Day:
+    return day_of(datetime.now(UTC).date())
+
+
 def day_option(value: str, name: str = "--date") -> Day:
     """A day of the command line, ISO 8601."""
     if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
@@ -116,12 +120,6 @@ def stage(name: str) -> None:
     """Name a stage of long work, where somebody watches."""
     if talk.is_terminal:
         talk.print(f"[dim]{escape(name)} ...[/]")
-
-
-def say_error(why: CommissionError) -> None:
-    talk.print(f"[bold red]error:[/] {escape(why.message)}")
-    if why.hint:
-        talk.print(escape(why.hint))
 
 
 def print_json(value: Any) -> None:

@@ -69,14 +69,14 @@ def import_(
             }
         )
     else:
-        report(imported)
+        report(imported, kept=not dry_run)
         if dry_run:
             say("dry run: nothing was kept")
     if imported.rejected:
         raise typer.Exit(Exit.ROWS_REJECTED)
 
 
-def report(what: Imported | ReadPlan) -> None:
+def report(what: Imported | ReadPlan, *, kept: bool = True) -> None:
     """Say what came of an import, the first refusals with their places."""
     if isinstance(what, ReadPlan):
         for warning in what.warnings:
@@ -90,5 +90,5 @@ def report(what: Imported | ReadPlan) -> None:
         say(f"  [red]{escape(spoken(refusal))}[/]")
     if what.rejected > SHOWN:
         say(f"  ... and {what.rejected - SHOWN:,} more")
-    if what.rejected:
+    if what.rejected and kept:
         say("mend them: commission rejects --mend FILE writes the rows, import that file again")

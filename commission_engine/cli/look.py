@@ -190,10 +190,12 @@ def rejects(
         return
     content = mendable(found, intakes)
     try:
-        with mend.open("x", encoding="utf-8", newline="") as target:
+        with mend.open("xb") as target:
             target.write(content)
     except FileExistsError as why:
         raise UsageError(f"{mend} exists already", "Name a new file.") from why
+    except OSError as why:
+        raise UsageError(f"{mend}: cannot be written: {why.strerror}", "Name another.") from why
     say(f"{counted(found['raw'].n_unique(), 'row')} in {mend}; mend there, then:")
     say(f"commission import {found['kind'][0]} {mend}")
 

@@ -14,6 +14,7 @@ from commission_engine.cli.common import (
     AsJson,
     Database,
     at_work,
+    existing,
     looking,
     now,
     open_book,
@@ -66,7 +67,7 @@ def apply(
         at_work(engine, "plan apply") as worker,
         worker.writing(keep=not dry_run) as connection,
     ):
-        changed = apply_plan(connection, read.plan, Circumstances(who(), now()))
+        changed = apply_plan(connection, read, Circumstances(who(), now()))
     if as_json:
         print_json({"plan": read.plan.name, "sha256": plan_hash(read.plan), "changed": changed,
                     "dry_run": dry_run})  # fmt: skip
@@ -106,7 +107,7 @@ def _of_book(database: str | None) -> Plan:
 
 
 def _read(file: Path) -> ReadPlan:
-    read = read_plan(file)
+    read = read_plan(existing(file))
     for warning in read.warnings:
         say(f"[yellow]warning:[/] {escape(warning)}")
     return read

@@ -26,6 +26,7 @@ from commission_engine.cli.common import (
     say,
     settings_of,
     stage,
+    today,
     who,
 )
 from commission_engine.cli.imports import report
@@ -58,6 +59,10 @@ def run(
     day = day_option(date)
     settings = settings_of(database=database, out=str(out_folder) if out_folder else None)
     found = find(existing(folder)) if folder else Found.nothing()
+    if found.passed_over:
+        say(f"[yellow]not looked at:[/] {escape(', '.join(found.passed_over))}")
+    if day > today():
+        say(f"[yellow]warning:[/] {date_of(day)} is in the future; no date before it can run then")
     engine = open_book(settings)
     target = Path(settings.out.value)
     outputs = Outputs(settings.documents.value, tuple(settings.formats.value))
@@ -132,8 +137,11 @@ def complete(folder: Path) -> bool:
     manifest = folder / "manifest.json"
     if not manifest.is_file():
         return False
-    listed = json.loads(manifest.read_text("utf-8"))["files"]
-    return all((folder / name).is_file() for name in listed)
+    try:
+        listed = json.loads(manifest.read_text("utf-8"))["files"]
+        return "lines.csv" in listed and all((folder / name).is_file() for name in listed)
+    except (ValueError, LookupError, TypeError):
+        return False  # somebody's; publishing says that it differs
 
 
 def _summary(

@@ -97,7 +97,7 @@ def check(database: Database = None, as_json: AsJson = False) -> None:
     """Check that the tree is one: figures, and any loop (there should be none)."""
     with looking(database) as connection:
         edges = facts.edges(connection)
-        everybody = facts.count_affiliates(connection)
+        everybody = len(facts.affiliate_ids(connection))
     found = views_of_tree.check(edges)
     outside = everybody - found.affiliates
     figures = {
@@ -168,13 +168,12 @@ def _branch(
         if at:
             edges = edges.filter(pl.col("since_us") <= _instant(at, "--at"))
         edges = edges.unique("affiliate_id", keep="last", maintain_order=True)
-        people = pl.concat([edges["affiliate_id"], edges["referrer_id"].drop_nulls()])
-        if affiliate is not None and affiliate not in people:
-            if not facts.exists(connection, affiliate):
-                raise UsageError(f"there is no affiliate {affiliate!r}", "Ids are case-sensitive.")
-            alone = {"affiliate_id": [affiliate], "referrer_id": [None], "since_us": [0]}
-            edges = pl.concat([edges, pl.DataFrame(alone, schema=edges.schema)])
+        people = facts.affiliate_ids(connection)
         names = views.labels(connection, people, 2**31)
+    if affiliate is not None and affiliate not in people:
+        raise UsageError(f"there is no affiliate {affiliate!r}", "Ids are case-sensitive.")
+    roots = people.filter(~people.is_in(edges["affiliate_id"].implode())).to_frame("affiliate_id")
+    edges = pl.concat([edges, roots], how="diagonal")
     labels = edges.select(
         label=pl.col("affiliate_id").replace_strict(names, default=None, return_dtype=pl.String)
     )

@@ -12,6 +12,7 @@ from commission_engine.ingest.one_row import MAX_ROW
 from commission_engine.ingest.parquet import read_parquet, rows_as_json
 from commission_engine.ingest.text import BROKEN, read_text
 from commission_engine.problems import Code, FileRefused, Refusal
+from commission_engine.raw import kept
 
 __all__ = ["COLUMNS", "FAULTS", "PLACE", "Columns", "Kind", "Rows", "read_rows", "refuse"]
 
@@ -63,6 +64,16 @@ class Rows:
             pl.col("message"),
         )
 
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What each file is called: its base name, with its folder where two share that."""
+        bases = [path.name for path in self.paths]
+        longer = [f"{path.parent.name}/{path.name}" for path in self.paths]
+        return tuple(
+            base if bases.count(base) == 1 else long if longer.count(long) == 1 else str(path)
+            for base, long, path in zip(bases, longer, self.paths, strict=True)
+        )
+
     @property
     def read(self) -> int:
         """How many rows there are; blank lines are none."""
@@ -71,8 +82,8 @@ class Rows:
     def raw(self, where: pl.DataFrame) -> list[str]:
         """The rows at `where` (file, start, stop) as they stand in the files, which are read again.
 
-        Bytes that are not UTF-8 are written \\xNN, and so is NUL; of a row that is too long only
-        the beginning is given. A row of a Parquet file is a JSON object.
+        As `raw.kept` keeps bytes that are no text; of a row that is too long only the beginning
+        is given. A row of a Parquet file is a JSON object.
         """
         texts = [""] * where.height
         places = where.select("file", "start", "stop", at=pl.int_range(pl.len()))
@@ -87,7 +98,7 @@ class Rows:
                 for start, stop, at in group.select("start", "stop", "at").iter_rows():
                     file.seek(start)
                     data = file.read(min(stop - start, MAX_ROW))
-                    texts[at] = without_nul(data.decode(errors="backslashreplace"))
+                    texts[at] = kept(data)
         return texts
 
 
@@ -145,7 +156,7 @@ def refuse(
     return tuple(
         Refusal(
             code=Code(row["code"]),
-            file=rows.paths[row["file"]].name,
+            file=rows.names[row["file"]],
             line=row["line"],
             column=row["column"],
             text=without_nul(row["text"]),
@@ -166,7 +177,7 @@ def _each(value: str | pl.Expr) -> pl.Expr:
 
 
 def _is_parquet(path: Path) -> bool:
-    return path.suffix == ".parquet"
+    return path.suffix.lower() == ".parquet"
 
 
 def _nothing(kind: Kind) -> pl.DataFrame:

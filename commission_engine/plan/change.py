@@ -1,6 +1,6 @@
 """What of an applied plan may still be changed: terms are appended, never edited."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from commission_engine.calendar import Day, date_of
 from commission_engine.plan.terms import Plan, Terms
@@ -12,22 +12,28 @@ _LATER = (
 
 
 def faults_of_change(
-    old: Plan, new: Plan, last_day: Day | None, used_currencies: Collection[str]
+    old: Plan,
+    new: Plan,
+    last_day: Day | None,
+    used_currencies: Collection[str],
+    place: Callable[[str], str] = lambda key: "",
 ) -> tuple[str, ...]:
     """Why `new` cannot take the place of `old`; empty when it can.
 
     `last_day` is the last completed business date (None before the first run), `used_currencies`
-    those in which the book holds earnings.
+    those in which the book holds earnings. `place` says where a key stands in the new plan's file
+    ("plan.toml:3: "), for the faults to begin with.
     """
     faults = [
-        f"units.{code}: earnings in {code} are in the book with {decimals} decimals; they stay"
+        f"{place(f'units.{code}')}units.{code}: earnings in {code} are in the book with"
+        f" {decimals} decimals; they stay"
         for code, decimals in sorted(old.units.items())
         if code in used_currencies and new.units.get(code) != decimals
     ]
     if last_day is None:
         return tuple(faults)
     faults += [
-        f"{key}: is {getattr(old, key)!s} since the first run and cannot become"
+        f"{place(key)}{key}: is {getattr(old, key)!s} since the first run and cannot become"
         f" {getattr(new, key)!s}; start a new book for another programme"
         for key in ("name", "timezone", "rounding")
         if getattr(old, key) != getattr(new, key)
@@ -39,8 +45,9 @@ def faults_of_change(
                 "added" if starts not in before else "removed" if starts not in after else "changed"
             )
             faults.append(
-                f"terms from {date_of(starts)}: begin on or before the last completed business"
-                f" date {date_of(last_day)} and can no longer be {verb}; {_LATER}"
+                f"{place(f'terms.{starts}')}terms from {date_of(starts)}: begin on or before the"
+                f" last completed business date {date_of(last_day)} and can no longer be"
+                f" {verb}; {_LATER}"
             )
     return tuple(faults)
 

@@ -47,6 +47,13 @@ class ReadPlan(NamedTuple):
 
     plan: Plan
     warnings: tuple[str, ...]
+    file: str
+    lines: Mapping[str, int]
+    """Where keys stand: "name", "units.POINTS", and terms by their first day, "terms.20454"."""
+
+    def place(self, key: str) -> str:
+        """The beginning of a sentence about a key: "plan.toml:3: "."""
+        return f"{self.file}:{self.lines.get(key, 1)}: "
 
 
 def read_plan(path: Path) -> ReadPlan:
@@ -78,7 +85,18 @@ def parse_plan(text: str, file: str) -> ReadPlan:
         raise PlanRefused(
             tuple(text for _, text in sorted(reader.faults)), "Mend the file; nothing was applied."
         )
-    return ReadPlan(plan, tuple(text for _, text in sorted(reader.warnings)))
+    warnings = tuple(text for _, text in sorted(reader.warnings))
+    return ReadPlan(plan, warnings, file, _lines_for_people(reader.lines, data))
+
+
+def _lines_for_people(lines: Mapping[Place, int], data: Mapping[str, Any]) -> dict[str, int]:
+    """Lines by the plan's own keys, and of terms by their first day."""
+    named = {_spoken(place): line for place, line in lines.items()}
+    for index, terms in enumerate(data["terms"]):
+        starts = terms["from"]
+        day = day_of(date.fromisoformat(starts) if isinstance(starts, str) else starts)
+        named[f"terms.{day}"] = lines.get(("terms", index), 1)
+    return named
 
 
 def _lines_of_keys(text: str) -> dict[Place, int]:
@@ -318,7 +336,8 @@ class _Reader:
             self.warn(
                 place,
                 f"the caps of level {number} are not nested ({inner} before {outer})"
-                ", so what is paid can depend on the order of arrival",
+                ", so what is paid can depend on the order of arrival"
+                " and a refund need not take back all",
             )
         return terms
 

@@ -16,6 +16,7 @@ from commission_engine.publish.folder import Made
 from commission_engine.publish.ids import payout_id, statement_id
 from commission_engine.publish.rates import rates
 from commission_engine.publish.record import Record
+from commission_engine.raw import shown
 
 FORMAT = 1
 """Of the manifest and the files beside it; raised when their form changes."""
@@ -168,8 +169,13 @@ def rejects_table(refusals: pl.DataFrame) -> pl.DataFrame:
         "column",
         "text",
         "message",
-        pl.col("raw").alias("row"),
+        _shown(refusals["raw"]).alias("row"),
     )
+
+
+def _shown(raw: pl.Series) -> pl.Series:
+    """Refused rows for people, with escapes for what is no character."""
+    return pl.Series([shown(text) for text in raw], dtype=pl.String)
 
 
 def with_statement_id(frame: pl.DataFrame, plan: Plan) -> pl.DataFrame:

@@ -1,0 +1,52 @@
+"""The entry of the program: signals first, then everything else.
+
+A signal ends the program with "try again later" at any moment, also while it still loads; what
+was not committed never happened.
+"""
+
+import signal
+import sys
+from types import FrameType
+
+from commission_engine.problems import CommissionError, Exit, TryAgain
+
+
+def main() -> None:
+    """Run `commission`; ends the process with one of the exit codes of `problems.Exit`."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    try:
+        from commission_engine.cli import app
+
+        app()
+    except CommissionError as why:
+        _end(why)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has enough
+        sys.exit(Exit.DONE)
+    except OSError as why:
+        where = why.filename or "the output"
+        _end(CommissionError(f"{where}: {why.strerror}", "Nothing half done was kept."))
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        _end(
+            CommissionError(
+                "this should not have happened; nothing half done was kept",
+                "Run `commission verify`, and report the lines above.",
+            )
+        )
+
+
+def _end(why: CommissionError) -> None:
+    sys.stderr.write(f"error: {why.message}\n" + (f"{why.hint}\n" if why.hint else ""))
+    sys.exit(why.exit_code)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise TryAgain("stopped by a signal", "Nothing half done stays; run the same command again.")
+
+
+if __name__ == "__main__":
+    main()
