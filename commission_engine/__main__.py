@@ -11,6 +11,10 @@ from types import FrameType
 from commission_engine.problems import CommissionError, Exit, TryAgain
 
 
+class Stopped(BaseException):
+    """A signal came. No library that catches Exception may take it for its own."""
+
+
 def main() -> None:
     """Run `commission`; ends the process with one of the exit codes of `problems.Exit`."""
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -19,6 +23,9 @@ def main() -> None:
         from commission_engine.cli import app
 
         app()
+    except Stopped as why:
+        hint = "Nothing half done stays; run the same command again."
+        _end(TryAgain(str(why), hint))
     except CommissionError as why:
         _end(why)
     except BrokenPipeError:
@@ -45,7 +52,7 @@ def _end(why: CommissionError) -> None:
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
-    raise TryAgain("stopped by a signal", "Nothing half done stays; run the same command again.")
+    raise Stopped("stopped by a signal")
 
 
 if __name__ == "__main__":

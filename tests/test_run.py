@@ -233,9 +233,9 @@ def test_sums_that_differ_stop_the_run() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("after", [0.3, 3])
+@pytest.mark.parametrize("moment", ["loading", "waiting"])
 def test_a_stopped_run_leaves_nothing_half_done(
-    tmp_path: Path, sqlite_url: str, number: signal.Signals, after: float
+    tmp_path: Path, sqlite_url: str, number: signal.Signals, moment: str
 ) -> None:
     """While another process holds the write lock of the database, or while it still loads."""
     folder = shop(tmp_path / "in")
@@ -246,7 +246,10 @@ def test_a_stopped_run_leaves_nothing_half_done(
         waiting = subprocess.Popen(
             [*program, *words], env=environment, stderr=subprocess.PIPE, text=True
         )
-        time.sleep(after)
+        loaded = Path(f"/proc/{waiting.pid}/maps")
+        while moment == "loading" and "numpy" not in loaded.read_text("utf-8"):
+            time.sleep(0.01)
+        time.sleep(3 if moment == "waiting" else 0)
         waiting.send_signal(number)
     _, said = waiting.communicate(timeout=60)
     assert (waiting.returncode, "stopped by a signal" in said) == (75, True)

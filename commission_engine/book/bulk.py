@@ -12,6 +12,8 @@ import sqlalchemy as sa
 
 from commission_engine.calendar import Ints
 
+ROWS_AT_ONCE = 50_000
+
 Columns: TypeAlias = Mapping[str, Ints | pl.Series]
 
 
@@ -39,7 +41,7 @@ def _copy(connection: sa.Connection, name: str, frame: pl.DataFrame) -> None:
     with _driver(connection).cursor() as cursor:
         statement = f"COPY {name} ({columns}) FROM STDIN"
         with cursor.copy(statement) as copy:
-            for part in escaped.iter_slices(100_000):
+            for part in escaped.iter_slices(ROWS_AT_ONCE):
                 copy.write(
                     part.write_csv(
                         include_header=False, separator="\t", quote_style="never", null_value="\\N"
@@ -57,9 +59,15 @@ def _escaped(column: str) -> pl.Expr:
 def frame(
     connection: sa.Connection, query: sa.Executable, schema: Mapping[str, Any]
 ) -> pl.DataFrame:
-    """The rows of a query as columns; `schema` gives names and types in the query's order."""
-    result = connection.execute(query)
-    return pl.DataFrame(result.cursor.fetchall(), schema=dict(schema), orient="row")
+    """The rows of a query as columns; `schema` gives names and types in the query's order.
+
+    Rows are taken in parts, because as Python objects they are many times larger than as columns.
+    """
+    cursor = connection.execute(query).cursor
+    parts = [pl.DataFrame(schema=dict(schema))]
+    while rows := cursor.fetchmany(ROWS_AT_ONCE):
+        parts.append(pl.DataFrame(rows, schema=dict(schema), orient="row"))
+    return pl.concat(parts, rechunk=True)
 
 
 @contextmanager
