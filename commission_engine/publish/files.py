@@ -1,7 +1,7 @@
 """The files of a run, from what the book holds of it: the same rows give the same bytes."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -18,28 +18,39 @@ from commission_engine.publish.rates import rates
 from commission_engine.publish.record import Record
 from commission_engine.raw import shown
 
+ROWS_AT_ONCE = 200_000
+
 FORMAT = 1
 """Of the manifest and the files beside it; raised when their form changes."""
 
 
 def files(record: Record) -> Iterator[Made]:
     """Every file of the run, the manifest last."""
-    tables = {
-        "lines.csv": lines_table(record.lines, record.plan),
-        "statements.csv": statements_table(record.statements, record.plan),
-        "payouts.csv": payouts_table(record.payouts, record.plan),
-        "journal.csv": journal_table(record.entries, record.plan),
-        "rejects.csv": rejects_table(record.refusals),
+    plan = record.plan
+    tables: dict[str, tuple[pl.DataFrame, Callable[[pl.DataFrame, Plan], pl.DataFrame]]] = {
+        "lines.csv": (record.lines, lines_table),
+        "statements.csv": (record.statements, statements_table),
+        "payouts.csv": (record.payouts, payouts_table),
+        "journal.csv": (pairs(record.entries), journal_table),
+        "rejects.csv": (record.refusals, rejects_table),
     }
     listed: dict[str, dict[str, Any]] = {}
-    for name, table in tables.items():
-        made = Made(name, text.csv(table))
-        listed[name] = {"bytes": len(made.content), "rows": table.height, "sha256": made.digest}
+    for name, (frame, table) in tables.items():
+        made = Made(name, _in_parts(frame, lambda part: table(part, plan)))  # noqa: B023
+        size = len(made.content)
+        listed[name] = {"bytes": size, "rows": frame.height, "sha256": made.digest}
         yield made
     for made in documents(record):
         listed[made.name] = {"bytes": len(made.content), "sha256": made.digest}
         yield made
     yield Made("manifest.json", _json(manifest(record, listed)))
+
+
+def _in_parts(frame: pl.DataFrame, table: Callable[[pl.DataFrame], pl.DataFrame]) -> bytes:
+    """The CSV of a large table, whose text is never there as a whole but as bytes."""
+    parts = [text.csv(table(frame.clear()))]
+    parts += [text.csv(table(part), header=False) for part in frame.iter_slices(ROWS_AT_ONCE)]
+    return b"".join(parts)
 
 
 def manifest(record: Record, listed: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -116,50 +127,51 @@ def payouts_table(payouts: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     )
 
 
-def journal_table(entries: pl.DataFrame, plan: Plan) -> pl.DataFrame:
-    """journal.csv as texts: one pair of rows per beneficiary, currency and kind, debit first."""
+def pairs(entries: pl.DataFrame) -> pl.DataFrame:
+    """Ledger entries as the rows of journal.csv: one pair per beneficiary, currency and kind, the
+    debit first; account, debit_minor and credit_minor."""
+    account = ("run_day", "affiliate_id", "currency", "decimals", "kind")
     summed = (
-        entries.group_by(
-            "run_day", "affiliate_id", "currency", "decimals", "kind", "debit_account",
-            "credit_account",
-        )
+        entries.group_by(*account, "debit_account", "credit_account")
         .agg(pl.col("amount_minor").sum())
         .with_columns(none_minor=pl.lit(0, pl.Int64))
-    )  # fmt: skip
-    payouts = with_payout_id(summed.filter(pl.col("kind") == Kind.PAID), plan)
-    paid_for = payouts.select("affiliate_id", "currency", "kind", "payout_id")
-    summed = summed.join(paid_for, on=["affiliate_id", "currency", "kind"], how="left")
-    sides = (
-        summed.with_columns(side=pl.lit(0), account="debit_account", debit="amount_minor",
-                            credit="none_minor"),
-        summed.with_columns(side=pl.lit(1), account="credit_account", debit="none_minor",
-                            credit="amount_minor"),
-    )  # fmt: skip
+    )
+    sides = (("debit_account", "amount_minor", "none_minor"),
+             ("credit_account", "none_minor", "amount_minor"))  # fmt: skip
+    return pl.concat(
+        summed.select(
+            *account,
+            side=pl.lit(number),
+            account=name,
+            debit_minor=debit,
+            credit_minor=credit,
+        )
+        for number, (name, debit, credit) in enumerate(sides)
+    ).sort("affiliate_id", "currency", "kind", "side")
+
+
+def journal_table(pairs: pl.DataFrame, plan: Plan) -> pl.DataFrame:
+    """journal.csv as texts, from `pairs`."""
+    keys = ["affiliate_id", "currency", "kind"]
+    paid = pairs.filter(pl.col("kind") == Kind.PAID).unique(keys, maintain_order=True)
+    sources = with_payout_id(paid, plan).select(*keys, "payout_id")
     kinds = {int(kind): kind.name.lower() for kind in Kind}
     accounts = {int(account): account.name.lower() for account in Account}
     run_date = text.day("run_day")
     kind = pl.col("kind").replace_strict(kinds, return_dtype=pl.String)
-    return (
-        pl.concat(sides)
-        .sort("affiliate_id", "currency", "kind", "side")
-        .with_columns(
-            entry_id=pl.format("run:{}:{}:{}:{}", run_date, kind, "affiliate_id", "currency"),
-            lines=pl.format("lines:{}", run_date),
-        )
-        .select(
-            "entry_id",
-            run_date.alias("booked_on"),
-            pl.col("account").replace_strict(accounts, return_dtype=pl.String),
-            "affiliate_id",
-            "currency",
-            text.amount("debit").alias("debit"),
-            text.amount("credit").alias("credit"),
-            pl.coalesce("payout_id", "lines").alias("source"),
-        )
+    return pairs.join(sources, on=keys, how="left", maintain_order="left").select(
+        pl.format("run:{}:{}:{}:{}", run_date, kind, "affiliate_id", "currency").alias("entry_id"),
+        run_date.alias("booked_on"),
+        pl.col("account").replace_strict(accounts, return_dtype=pl.String),
+        "affiliate_id",
+        "currency",
+        text.amount("debit_minor"),
+        text.amount("credit_minor"),
+        pl.coalesce("payout_id", pl.format("lines:{}", run_date)).alias("source"),
     )
 
 
-def rejects_table(refusals: pl.DataFrame) -> pl.DataFrame:
+def rejects_table(refusals: pl.DataFrame, _plan: Plan | None = None) -> pl.DataFrame:
     """rejects.csv as texts: rows refused since the last run, each whole."""
     return refusals.select(
         "kind",

@@ -36,39 +36,50 @@ def publish(files: Iterable[Made], folder: Path) -> Published:
     with other bytes is never touched: CommissionError says which.
     """
     _sweep(folder)
-    made = list(files)
-    if not folder.exists():
-        draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
-        for each in made:
-            _write(draft / each.name, each.content)
-        os.sync()  # all at once; what follows finds clean files and reports what went wrong
-        for each in made:
-            _sync(draft / each.name)
-        for inner in sorted({(draft / each.name).parent for each in made}):
-            _sync(inner)
-        draft.rename(folder)
-        _sync(folder.parent)
-        return Published(folder, tuple(each.name for each in made))
-    altered = [
-        each.name
-        for each in made
-        if (folder / each.name).exists() and (folder / each.name).read_bytes() != each.content
-    ]
+    return _whole(files, folder) if not folder.exists() else _missing(files, folder)
+
+
+def _whole(files: Iterable[Made], folder: Path) -> Published:
+    """A new folder, written aside."""
+    draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
+    names = [_write(draft / each.name, each) for each in files]
+    os.sync()  # all at once; what follows finds clean files and reports what went wrong
+    for name in names:
+        _sync(draft / name)
+    for inner in sorted({(draft / name).parent for name in names}):
+        _sync(inner)
+    draft.rename(folder)
+    _sync(folder.parent)
+    return Published(folder, tuple(names))
+
+
+def _missing(files: Iterable[Made], folder: Path) -> Published:
+    """What is missing in a folder that is there; nothing at all where something was altered."""
+    names: list[str] = []
+    altered: list[str] = []
+    for each in files:
+        target = folder / each.name
+        if not target.exists():
+            names.append(_write(_draft_of(target), each))
+        elif target.read_bytes() != each.content:
+            altered.append(each.name)
     if altered:
+        _sweep(folder)
         raise CommissionError(
             f"{folder}: {', '.join(altered[:5])} differs from what this run has published",
             "Nothing was written. Move the folder away and run the command again to get the"
             " published bytes back.",
         )
-    missing = [each for each in made if not (folder / each.name).exists()]
-    for each in missing:
-        target = folder / each.name
-        draft = target.with_name(f".{target.name}.draft-{os.getpid()}")
-        _write(draft, each.content)
-        _sync(draft)
-        draft.rename(target)
+    for name in names:
+        target = folder / name
+        _sync(_draft_of(target))
+        _draft_of(target).rename(target)
         _sync(target.parent)
-    return Published(folder, tuple(each.name for each in missing))
+    return Published(folder, tuple(names))
+
+
+def _draft_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.draft-{os.getpid()}")
 
 
 def _sweep(folder: Path) -> None:
@@ -80,12 +91,14 @@ def _sweep(folder: Path) -> None:
             draft.unlink()
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, made: Made) -> str:
+    """Write a file's bytes to `path`; its name."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        path.write_bytes(made.content)
     except OSError as why:
         raise _unwritten(path, why) from why
+    return made.name
 
 
 def _sync(path: Path) -> None:

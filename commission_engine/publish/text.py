@@ -50,7 +50,7 @@ def safe(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def csv(frame: pl.DataFrame) -> bytes:
+def csv(frame: pl.DataFrame, *, header: bool = True) -> bytes:
     """RFC 4180 with LF, texts made safe; an empty text is an empty field."""
     empty = pl.col(pl.String).replace("", None)
-    return safe(frame).with_columns(empty).write_csv(null_value="").encode()
+    return safe(frame).with_columns(empty).write_csv(null_value="", include_header=header).encode()
