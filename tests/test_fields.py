@@ -361,7 +361,7 @@ def test_an_amount_is_ascii_digits_and_a_point(tmp_path: Path, text: str) -> Non
         ("1." + "0" * 400, "USD", Code.TOO_MANY_DECIMALS),
         ("0.5", "POINTS", Code.TOO_MANY_DECIMALS),
         ("1.0000", "KWD", Code.TOO_MANY_DECIMALS),
-        ("1", "XXX", Code.UNKNOWN_CURRENCY),
+        ("1", "XTS", Code.UNKNOWN_CURRENCY),
         ("1", "USD ", Code.UNKNOWN_CURRENCY),
     ],
 )

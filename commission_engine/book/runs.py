@@ -73,14 +73,9 @@ def completed(connection: sa.Connection) -> list[Run]:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The events of a run in processing order, and their texts.
-
-    `events` for the kernel; `event_id` of each; `root_day` is in `events`.
-    """
+    """The events of a run in processing order, and the first that waits for a later date (-1)."""
 
     events: Events
-    event_id: pl.Series
-    occurred_us: Ints
     waiting_from: int
 
 
@@ -151,12 +146,7 @@ def due(
         root_known=known_when_decided(runs, order, root_day, known),
     )
     waiting = number[waits]
-    return Due(
-        events,
-        rows["event_id"],
-        rows["occurred_us"].to_numpy(),
-        int(waiting.min()) if len(waiting) else -1,
-    )
+    return Due(events, int(waiting.min()) if len(waiting) else -1)
 
 
 def _due_days(rows: pl.DataFrame, zone: Zone) -> Ints:

@@ -86,6 +86,7 @@ REFUSALS: dict[str, Any] = {
 
 
 Condition: TypeAlias = sa.ColumnElement[bool]
+Table: TypeAlias = sa.Table
 
 LINE, STATEMENT, PAYOUT, ENTRY = line, statement, payout, entry
 """The tables that conditions are asked of."""

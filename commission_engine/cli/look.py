@@ -101,11 +101,7 @@ def statements(
     how = form(as_json, as_csv)
     with looking(database) as connection:
         plan = _plan(connection)
-        where = views.between(views.STATEMENT, *_period(date, first, last))
-        if affiliate:
-            where.append(views.of_affiliate(views.STATEMENT, _known(connection, affiliate)))
-        if currency:
-            where.append(views.in_currency(currency))
+        where = _of(connection, views.STATEMENT, _period(date, first, last), affiliate, currency)
         found = statements_table(views.statements(connection, *where), plan)
     listing(found, how, limit, "statements")
 
@@ -125,11 +121,7 @@ def payouts(
     how = form(as_json, as_csv)
     with looking(database) as connection:
         plan = _plan(connection)
-        where = views.between(views.PAYOUT, *_period(date, first, last))
-        if affiliate:
-            where.append(views.of_affiliate(views.PAYOUT, _known(connection, affiliate)))
-        if currency:
-            where.append(views.in_currency(currency))
+        where = _of(connection, views.PAYOUT, _period(date, first, last), affiliate, currency)
         found = payouts_table(views.payouts(connection, *where), plan)
     listing(found, how, limit, "payouts")
 
@@ -147,11 +139,7 @@ def balances(
     how = form(as_json, as_csv)
     with looking(database) as connection:
         day = day_option(as_of, "--as-of") if as_of else _last_day(connection)
-        where = []
-        if affiliate:
-            where.append(views.of_affiliate(views.ENTRY, _known(connection, affiliate)))
-        if currency:
-            where.append(views.in_currency(currency))
+        where = _of(connection, views.ENTRY, (None, None), affiliate, currency)
         owed = views.balances(connection, day, *where)
     found = owed.select(
         "affiliate_id",
@@ -258,6 +246,22 @@ def _plan(connection: Connection) -> Plan:
     if plan is None:
         raise UsageError("the book has no plan yet", "Apply one: commission plan apply plan.toml")
     return plan
+
+
+def _of(
+    connection: Connection,
+    table: views.Table,
+    period: tuple[Day | None, Day | None],
+    affiliate: str,
+    currency: str,
+) -> list[views.Condition]:
+    """The conditions that a listing's options say."""
+    where = views.between(table, *period)
+    if affiliate:
+        where.append(views.of_affiliate(table, _known(connection, affiliate)))
+    if currency:
+        where.append(views.in_currency(currency))
+    return where
 
 
 def _known(connection: Connection, affiliate: str) -> str:
