@@ -887,3 +887,25 @@ def test_all_faults_of_a_change_are_told_at_once() -> None:
         "timezone",
         "terms from 2026-01-01",
     ]
+
+
+def test_a_plan_knows_where_its_keys_stand() -> None:
+    """
+    1 name = "acme"
+    2 [units]
+    3 POINTS = 0
+    4 [[terms]]
+    5 from = 2026-01-01
+    6 [[terms]]
+    7 from = "2026-02-01"
+    """
+    read = parse_plan(
+        'name = "acme"\n[units]\nPOINTS = 0\n[[terms]]\nfrom = 2026-01-01\n[[terms]]\n'
+        'from = "2026-02-01"\n',
+        "plan.toml",
+    )
+    first, second = (terms.starts for terms in read.plan.terms)
+    keys = ("name", "units.POINTS", f"terms.{first}", f"terms.{second}", "rounding")
+    assert [read.place(key) for key in keys] == [f"plan.toml:{line}: " for line in (1, 3, 4, 6, 1)]
+    faults = faults_of_change(read.plan, read.plan, first, ["POINTS"], read.place)
+    assert faults == ()
