@@ -90,6 +90,14 @@ def window_starts(window: Window, days: Ints, orders: Ints) -> Ints:
         return days - (days + 3) % 7
     if window is Window.LIFETIME:
         return np.zeros_like(days)
+    low, high = int(days.min(initial=_LAST_DAY)), int(days.max(initial=_FIRST_DAY))
+    if high - low < len(days):  # fewer days than rows: each day's window is looked up once
+        return _calendar_starts(window, np.arange(low, high + 1))[days - low]
+    return _calendar_starts(window, days)
+
+
+def _calendar_starts(window: Window, days: Ints) -> Ints:
+    """The first days of the months, quarters or years of `days`."""
     months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     length = {Window.MONTH: 1, Window.QUARTER: 3, Window.YEAR: 12}[window]
     return (
@@ -111,13 +119,21 @@ class Zone:
     def local_days(self, instants: Ints) -> Ints:
         """The local day of each instant; shaped like `instants`."""
         seconds = instants // 1_000_000
-        utc_days, inverse = np.unique(seconds // 86_400, return_inverse=True)
+        days = seconds // 86_400
+        low, high = int(days.min(initial=_LAST_DAY)), int(days.max(initial=_FIRST_DAY))
+        if high - low < len(days):  # fewer days than rows
+            utc_days, place = np.arange(low, high + 1), days - low
+        else:
+            utc_days, place = np.unique(days, return_inverse=True)
         first = np.array([self._offset(int(d) * 86_400) for d in utc_days], np.int64)
         last = np.array([self._offset(int(d) * 86_400 + 86_399) for d in utc_days], np.int64)
-        offsets = first[inverse]
+        if len(first) and (first == first[0]).all() and (last == first[0]).all():
+            offsets: Ints = first[:1]
+        else:
+            offsets = first[place]
         for turn in np.flatnonzero(first != last):
             change = self._change(int(utc_days[turn]))
-            offsets[(inverse == turn) & (seconds >= change)] = last[turn]
+            offsets[(place == turn) & (seconds >= change)] = last[turn]
         return (seconds + offsets) // 86_400
 
     def local_day(self, instant: Instant) -> Day:

@@ -105,6 +105,12 @@ class FileRefused(CommissionError):
     """An input file that cannot be read as what it should be; nothing of it was kept."""
 
 
+class FactsRefused(CommissionError):
+    """Columns given for a calculation that are not what they should be; nothing was computed."""
+
+    exit_code = Exit.USAGE
+
+
 class RowsRefused(CommissionError):
     """`--strict`: rows were refused, so nothing was imported."""
 

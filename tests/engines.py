@@ -4,7 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from random import Random
@@ -19,8 +19,20 @@ from commission_engine.book.connect import Connection, connect, reading
 from commission_engine.book.facts import Intake
 from commission_engine.book.lock import Worker, working
 from commission_engine.calendar import Ints, Zone, iso_instant
-from commission_engine.decide.kernel import LARGEST_TOTAL, REASONS, Events, UsedInMemory, decide
+from commission_engine.decide.buckets import Programme, SpillInMemory, split
+from commission_engine.decide.kernel import (
+    LARGEST_TOTAL,
+    REASONS,
+    Advance,
+    Decision,
+    Events,
+    Lines,
+    Used,
+    decide,
+    running_before,
+)
 from commission_engine.decide.reference import Edge, Event, Line, Night, Statement
+from commission_engine.decide.used import UsedInMemory
 from commission_engine.imports import Circumstances, import_files
 from commission_engine.ingest.rows import Kind as FileKind
 from commission_engine.ledger.accounts import Kind
@@ -34,7 +46,7 @@ from commission_engine.verify import verify
 Fresh: TypeAlias = Callable[[], AbstractContextManager[str]]
 NOW = "2026-01-01T00:00:00Z"
 SPREADS = (1, 7, 2**30 + 3, 2**45 + 1)
-"""How far apart the numbers of a world are; the largest do not fit into 64 bits together."""
+"""How far apart a world's events are numbered; the largest do not fit into 64 bits together."""
 
 
 # --- in memory -----------------------------------------------------------------------------------
@@ -45,29 +57,32 @@ class Numbers:
 
     def __init__(self, world: World, seed: int) -> None:
         self.random = Random(seed)
-        self._spread = self.random.choice(SPREADS)
+        spread = self.random.choice(SPREADS)
         events = [event for night in world.nights for event in night.events]
         edges = [edge for night in world.nights for edge in night.edges]
         statuses = [status for night in world.nights for status in night.statuses]
         ids = {event.affiliate_id for event in events} | {whose for whose, _ in statuses}
         ids |= {i for edge in edges for i in (edge.affiliate_id, edge.referrer_id) if i}
-        self.event = self._thrown({event.event_id for event in events})
-        self.affiliate = self._thrown(ids)
+        self.event = self._thrown({event.event_id for event in events}, spread)
+        self.affiliate = self._thrown(ids, self.random.choice((1, 3)))  # they are dense
         self.codes = tuple(self._shuffled({"", *(event.currency for event in events)}))
 
     def _shuffled(self, ids: Iterable[str]) -> list[str]:
         ordered = sorted(ids)
         return self.random.sample(ordered, len(ordered))
 
-    def _thrown(self, ids: Iterable[str]) -> dict[str, int]:
-        return {each: n * self._spread for n, each in enumerate(self._shuffled(ids))}
+    def _thrown(self, ids: Iterable[str], spread: int) -> dict[str, int]:
+        return {each: n * spread for n, each in enumerate(self._shuffled(ids))}
 
 
 def ints(values: Iterable[int]) -> Ints:
     return np.fromiter(values, np.int64)
 
 
-def kernel_nights(world: World, seed: int = 0) -> list[list[Line]]:
+Engine: TypeAlias = Callable[[Events, Plan, Sequence[str], Forest, Standing, Used], Decision]
+
+
+def kernel_nights(world: World, seed: int = 0, engine: Engine = decide) -> list[list[Line]]:
     """Per night its lines. Does in memory what `book.runs.due` does in a book; every edge and
     status of the world is there from the first night, to be left alone until it is known."""
     numbers, used, zone = Numbers(world, seed), UsedInMemory(), Zone(world.plan.timezone)
@@ -100,7 +115,7 @@ def kernel_nights(world: World, seed: int = 0) -> list[list[Line]]:
             root_day=zone.local_days(root_at),
             root_known=ints(decided_in[order_of(e)] for e in due),
         )
-        decision = decide(events, world.plan, numbers.codes, forest, standing, used)
+        decision = engine(events, world.plan, numbers.codes, forest, standing, used)
         used.advance(decision.advances)
         for event in due:
             before[order_of(event)] += event.amount
@@ -130,6 +145,47 @@ def kernel_nights(world: World, seed: int = 0) -> list[list[Line]]:
             ]
         )  # fmt: skip
     return nights
+
+
+def in_buckets(orders: int, beneficiaries: int) -> Engine:
+    """The kernel as `decide/buckets.py` and `decide/spark.py` use it: so many orders at a time,
+    and every so-manieth beneficiary in one bucket."""
+
+    def run(
+        events: Events,
+        plan: Plan,
+        codes: Sequence[str],
+        forest: Forest,
+        standing: Standing,
+        used: Used,
+    ) -> Decision:
+        programme = Programme(plan, codes, forest, standing)
+        rows = {number: row for row, number in enumerate(events.event.tolist())}
+        known = [rows.get(number, len(rows) + number) for number in events.order.tolist()]
+        events = replace(events, event=np.arange(len(events)), order=ints(known))
+        size = 1 + max(len(forest.last), int(events.earner.max(initial=0)))
+        bucket_of = np.arange(size) % beneficiaries
+        spill = SpillInMemory()
+        several = np.unique(events.order)
+        for start in range(0, len(several), orders):
+            picked = np.flatnonzero(np.isin(events.order, several[start : start + orders]))
+            part = events.take(picked)
+            for number, shares in split(programme.shares(part, running_before(part)), bucket_of):
+                spill.add(number, shares)
+        lines: list[Lines] = []
+        advances: list[Advance] = []
+        for number in range(beneficiaries):
+            shares = spill.taken(number)
+            order = np.lexsort((shares["level"], shares["event"]))
+            bucket = programme.bucket({name: each[order] for name, each in shares.items()}, used)
+            lines.append(replace(bucket.lines, row=bucket.event))
+            advances += bucket.advances
+        joined = Lines(
+            *(np.concatenate([getattr(each, name) for each in lines]) for name in Lines.__slots__)
+        )
+        return Decision(joined.take(np.lexsort((joined.level, joined.row))), tuple(advances))
+
+    return run
 
 
 def order_of(event: Event) -> str:
@@ -195,8 +251,8 @@ def book_nights(world: World, url: str, folder: Path, learn: Learn) -> Told:
             place = folder / f"in-{n}"
             place.mkdir(parents=True)
             learn(worker, world.plan, night, place)
-            run_night(worker, night.business_day, Outputs(), lambda: NOW)
-            published = publish_run(engine, night.business_day, out).folder
+            done = run_night(worker, night.business_day, Outputs(), lambda: NOW)
+            published = publish_run(engine, done, out).folder
             told.files.append(
                 {
                     path.relative_to(published).as_posix(): path.read_bytes()

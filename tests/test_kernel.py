@@ -17,20 +17,19 @@ from worlds import REQUIRED, WORLDS, World, cap_steps, marks, table, window_name
 
 from commission_engine.calendar import Window
 from commission_engine.decide import reference
+from commission_engine.decide.groups import grouped, packed
 from commission_engine.decide.kernel import (
     LARGEST_TOTAL,
     SPANNING,
     Advance,
     Keys,
     Scope,
-    UsedInMemory,
-    _grouped,
-    _packed,
     check_total,
     exact_sum,
     shares,
 )
 from commission_engine.decide.reference import Line, Night, decide
+from commission_engine.decide.used import UsedInMemory
 from commission_engine.money import Rate, Rounding, share
 from commission_engine.plan.terms import Plan
 from commission_engine.problems import CommissionError
@@ -259,13 +258,13 @@ KEYS = st.sampled_from([0, 1, -1, 2**31, 2**62, -(2**62), 2**63 - 1, -(2**63)])
 @given(st.lists(st.tuples(KEYS, KEYS, KEYS)))
 @example([(2**63 - 1, 0, 1), (-(2**63), 0, 1), (2**63 - 1, 0, 1), (2**63 - 1, 1, 0)])
 def test_packed_keys_are_equal_where_all_of_them_are(rows: list[tuple[int, int, int]]) -> None:
-    packed = _packed([ints(column) for column in columns(rows, 3)]).tolist()
-    assert same_places(packed) == same_places(rows)
+    keys, _ = packed([ints(column) for column in columns(rows, 3)])
+    assert same_places(keys.tolist()) == same_places(rows)
 
 
 @given(st.lists(st.tuples(KEYS, st.integers(0, 2))))
 def test_groups_keep_the_order_of_their_rows(rows: list[tuple[int, int]]) -> None:
-    order, first, group = _grouped(*(ints(column) for column in columns(rows, 2)))
+    order, first, group = grouped(*(ints(column) for column in columns(rows, 2)))
     expected = sorted(same_places(rows))
     assert sorted(part.tolist() for part in np.split(order, first[1:]) if len(part)) == expected
     assert [order[start] for start in first] == [order[group == n][0] for n in range(len(first))]

@@ -6,7 +6,7 @@ Data goes to stdout, talk to stderr; problems.Exit says what the exit codes mean
 import typer
 
 from commission_engine import __version__
-from commission_engine.cli import care, imports, look, plan, run, tree
+from commission_engine.cli import care, decide, imports, look, plan, run, tree
 
 app = typer.Typer(
     name="commission",
@@ -16,6 +16,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("decide")(decide.decide)
 app.command("import")(imports.import_)
 app.add_typer(plan.app, name="plan")
 app.command("lines")(look.lines)

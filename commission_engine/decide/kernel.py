@@ -4,7 +4,7 @@ It reads like the contract: rounding and caps are applied to running totals, and
 difference between two of them. `reference.py` says the same for one row at a time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from commission_engine.calendar import Day, Ints, Window, window_starts
+from commission_engine.decide.groups import grouped, running_in_groups
 from commission_engine.money import Rate, Rounding
 from commission_engine.plan.terms import Cap, Level, Plan, Terms
 from commission_engine.problems import CommissionError, Reason
@@ -23,13 +24,16 @@ SPANNING = -1
 REASONS = tuple(Reason)
 """A line's reason is its place here."""
 
+ROWS_AT_ONCE = 1 << 17
+"""Events that are worked on at a time: their columns fit into a processor's cache."""
+
 LARGEST_TOTAL = 2**62
 """What a running total may reach, in minor units: half of what 64 bits hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """The events of a run in processing order; every array int64, shaped (events,).
+    """The events of a run in processing order; every array of integers, shaped (events,).
 
     `event`, `order`, `earner` and `currency` are the book's numbers, `order` that of the root.
     `before` is the sum of the order's amounts that earlier runs processed. `root_at`, `root_day`
@@ -47,7 +51,7 @@ class Events:
     root_day: Ints
     root_known: Ints
 
-    def take(self, rows: Ints) -> "Events":
+    def take(self, rows: Ints | slice) -> "Events":
         return Events(*(getattr(self, name)[rows] for name in self.__slots__))
 
     def __len__(self) -> int:
@@ -56,9 +60,10 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """The lines of a run in processing order; every array shaped (lines,).
+    """The lines of a run in processing order; every array of integers, shaped (lines,).
 
-    `row` is the event's place in `Events`, `reason` a place in REASONS.
+    `row` is the event's place in `Events`, `reason` a place in REASONS. `gross` and `commission`
+    are int64, the others as narrow as their values: widen them before a product or a sum.
     """
 
     row: Ints
@@ -75,6 +80,17 @@ class Lines:
 
     def __len__(self) -> int:
         return len(self.row)
+
+
+class Orders(Protocol):
+    """What the windows of caps are told by, per row that lines name; `Events` is one."""
+
+    @property
+    def order(self) -> Ints: ...
+    @property
+    def currency(self) -> Ints: ...
+    @property
+    def root_day(self) -> Ints: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,144 +144,212 @@ def decide(
     used: Used,
 ) -> Decision:
     """What every event pays at every level. `currencies[n]` is the code of currency number n."""
-    after = _running(events)
+    lines = earn(events, running_before(events), plan, currencies, forest, standing)
+    return Decision(lines, cap(lines, events, plan, currencies, used))
+
+
+def running_before(events: Events) -> Ints:
+    """Per event x_(i-1): its order's running total of base amounts up to and without it."""
+    reversals = events.order[events.order != events.event]
+    if not len(reversals):
+        return events.before
+    # Most orders have one event and nothing before it; the running totals are for the others.
+    rows = np.flatnonzero(np.isin(events.order, reversals))
+    order, first, group = grouped(events.order[rows])
+    rows = rows[order]
+    amount = events.amount[rows]
+    before = events.before.copy()
+    nothing = np.zeros(len(first), np.int64)
+    before[rows] += running_in_groups(amount, first, group, nothing) - amount
+    return before
+
+
+def earn(
+    events: Events,
+    before: Ints,
+    plan: Plan,
+    currencies: Sequence[str],
+    forest: Forest,
+    standing: Standing,
+) -> Lines:
+    """All lines as they are before the caps of their windows; `before` is x_(i-1) of each event.
+
+    Each stands for itself: events may be given in parts of any size.
+    """
     starts = np.array([terms.starts for terms in plan.terms], np.int64)
-    which = np.searchsorted(starts, events.root_day, side="right") - 1
-    advances: list[Advance] = []
     blocks: list[Lines] = []
-    for index, terms in enumerate(plan.terms):
-        rows = np.flatnonzero(which == index)
-        if len(rows) and terms.levels:
-            part = _Part(events.take(rows), after[rows], terms, plan.rounding, currencies, used)
-            block, moved = part.decide(forest, standing)
-            advances += moved
-            block_rows = rows[block.row]
-            blocks.append(
-                Lines(block_rows, *(getattr(block, name) for name in Lines.__slots__[1:]))
-            )
-    lines = _joined(blocks)
-    return Decision(lines.take(np.lexsort((lines.level, lines.row))), tuple(advances))
+    for begin in range(0, len(events), ROWS_AT_ONCE):
+        part = slice(begin, begin + ROWS_AT_ONCE)
+        which: Ints = np.searchsorted(starts, events.root_day[part], side="right") - 1
+        same = len(which) and (which == which[0]).all()
+        blocks_of_part = []
+        for index in which[:1] if same else np.unique(which):
+            if index >= 0 and plan.terms[index].levels:
+                rows: Ints | slice = part if same else begin + np.flatnonzero(which == index)
+                earned = _Earned(events.take(rows), before[rows], plan.terms[index])
+                lines = earned.lines(plan.rounding, currencies, forest, standing)
+                lines.row[:] = lines.row + begin if same else np.asarray(rows)[lines.row]
+                blocks_of_part.append(lines)
+        block = _joined(blocks_of_part)
+        if len(blocks_of_part) > 1:
+            block = block.take(np.argsort(block.row, kind="stable"))
+        blocks.append(block)
+    return _joined(blocks)
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """The events of a run that fall under one and the same terms."""
+class _Earned:
+    """Events under one and the same terms; `before` is x_(i-1) of each."""
 
     events: Events
-    after: Ints
+    before: Ints
     terms: Terms
-    rounding: Rounding
-    currencies: Sequence[str]
-    used: Used
 
-    def decide(self, forest: Forest, standing: Standing) -> tuple[Lines, list[Advance]]:
-        events = self.events
-        deepest = max(level.level for level in self.terms.levels)
-        ancestors = forest.ancestors(events.earner, events.root_at, events.root_known, deepest)
-        advances: list[Advance] = []
-        blocks: list[Lines] = []
-        for level in self.terms.levels:
-            rows = np.flatnonzero(ancestors[level.level] != NOBODY)
-            lines = self._level(level, rows, ancestors[level.level][rows], standing)
-            for cap in level.caps:
-                if cap.window is not Window.ORDER:
-                    lines = self._window(lines, cap, level.level, advances)
-            blocks.append(lines)
-        lines = _joined(blocks)
-        lines = lines.take(np.lexsort((lines.level, lines.row)))
-        for cap in self.terms.caps:
-            lines = self._window(lines, cap, SPANNING, advances)
-        return lines, advances
-
-    def _level(self, level: Level, rows: Ints, beneficiary: Ints, standing: Standing) -> Lines:
-        """Rounding and the order's cap: differences of the order's own running totals."""
-        now, events = self.after[rows], self.events
-        rounded = shares(now, level.rate, self.rounding)
-        rounded_before = shares(now - events.amount[rows], level.rate, self.rounding)
-        gross = rounded - rounded_before
-        capped = gross
-        for cap in level.caps:
-            if cap.window is Window.ORDER:
-                limit = self._limits(cap)[events.currency[rows]]
-                named = limit >= 0
-                clamped = np.clip(rounded, -limit, limit) - np.clip(rounded_before, -limit, limit)
-                capped = np.where(named, clamped, gross)
-        closed = standing.closed_at(beneficiary, events.root_known[rows])
-        reason = np.where(capped != gross, REASONS.index(Reason.ORDER), 0)
+    def lines(
+        self, rounding: Rounding, currencies: Sequence[str], forest: Forest, standing: Standing
+    ) -> Lines:
+        """One line per event and existing ancestor, levels side by side as columns of a grid."""
+        events, levels = self.events, self.terms.levels
+        ancestors = forest.ancestors(
+            events.earner, events.root_at, events.root_known, max(each.level for each in levels)
+        )
+        shape = (len(events), len(levels))
+        beneficiary = np.empty(shape, np.result_type(*ancestors))
+        gross, commission = np.empty(shape, np.int64), np.empty(shape, np.int64)
+        for place, level in enumerate(levels):
+            beneficiary[:, place] = ancestors[level.level]
+            gross[:, place], commission[:, place] = self._amounts(level, rounding, currencies)
+        there = np.flatnonzero(beneficiary != NOBODY)
+        row = there // len(levels)
+        beneficiary, gross, commission = (
+            grid.reshape(-1)[there] for grid in (beneficiary, gross, commission)
+        )
+        reason = np.where(commission != gross, np.int8(REASONS.index(Reason.ORDER)), np.int8(0))
+        if len(standing.affiliate):
+            closed = standing.closed_at(beneficiary, events.root_known[row])
+            reason[closed] = REASONS.index(Reason.CLOSED)
+            gross[closed] = commission[closed] = 0
+        available = events.root_day.astype(np.int32) + np.int32(self.terms.hold_days)
+        numbers: Ints = np.array([each.level for each in levels], np.int16)
         return Lines(
-            row=rows,
-            level=np.full(len(rows), level.level, np.int64),
+            row=row,
+            level=np.tile(numbers, len(events))[there],
             beneficiary=beneficiary,
-            gross=np.where(closed, 0, gross),
-            commission=np.where(closed, 0, capped),
-            reason=np.where(closed, REASONS.index(Reason.CLOSED), reason),
-            terms_day=np.full(len(rows), self.terms.starts, np.int64),
-            available_day=events.root_day[rows] + self.terms.hold_days,
+            gross=gross,
+            commission=commission,
+            reason=reason,
+            terms_day=np.full(len(row), self.terms.starts, np.int32),
+            available_day=available[row],
         )
 
-    def _window(self, lines: Lines, cap: Cap, level: int, advances: list[Advance]) -> Lines:
-        """One window cap over all lines with the same key: min(t_i, cap) - min(t_(i-1), cap)."""
-        events, limits = self.events, self._limits(cap)
-        counted = np.flatnonzero(
-            (limits[events.currency[lines.row]] >= 0)
-            & (lines.reason != REASONS.index(Reason.CLOSED))
-        )
-        if not len(counted):
-            return lines
-        row = lines.row[counted]
-        order, first, group = _grouped(
-            lines.beneficiary[counted],
-            events.currency[row],
-            window_starts(cap.window, events.root_day[row], events.order[row]),
-        )
-        picked, row = counted[order], row[order]
-        keys = Keys(
-            lines.beneficiary[picked][first],
-            events.currency[row][first],
-            window_starts(cap.window, events.root_day[row][first], events.order[row][first]),
-        )
-        scope = Scope(self.terms.starts, level, cap.window)
-        value = lines.commission[picked]
-        carried = self.used.totals(scope, keys)
-        check_total(value, carried)
-        total = _running_in_groups(value, first, group) + carried[group]
-        limit = limits[events.currency[row]]
-        paid = np.minimum(total, limit) - np.minimum(total - value, limit)
-        last = np.append(first[1:], len(total)) - 1
-        advances.append(Advance(scope, keys, total[last]))
-        commission, reason = lines.commission.copy(), lines.reason.copy()
-        commission[picked] = paid
-        cut = picked[(paid != value) & (reason[picked] == 0)]
-        reason[cut] = REASONS.index(Reason(cap.window))
-        return Lines(
-            lines.row, lines.level, lines.beneficiary, lines.gross,
-            commission, reason, lines.terms_day, lines.available_day,
-        )  # fmt: skip
+    def _amounts(
+        self, level: Level, rounding: Rounding, currencies: Sequence[str]
+    ) -> tuple[Ints, Ints]:
+        """rounded_i - rounded_(i-1) and capped_i - capped_(i-1) of each event."""
+        repeated = np.flatnonzero(self.before)  # elsewhere x_(i-1) is zero, and so is all of it
+        rounded = shares(self.before + self.events.amount, level.rate, rounding)
+        rounded_before = shares(self.before[repeated], level.rate, rounding)
+        gross = rounded.copy()
+        gross[repeated] -= rounded_before
+        for each in level.caps:
+            if each.window is Window.ORDER:
+                limit = _limits(each, currencies, LARGEST_TOTAL)[self.events.currency]
+                capped = np.clip(rounded, -limit, limit)
+                limit = limit[repeated]
+                capped[repeated] -= np.clip(rounded_before, -limit, limit)
+                return gross, capped
+        return gross, gross
 
-    def _limits(self, cap: Cap) -> Ints:
-        """Per currency number the cap's limit, -1 where the cap does not name it."""
-        return np.array([cap.limit.get(code, -1) for code in self.currencies], np.int64)
+
+def cap(
+    lines: Lines, orders: Orders, plan: Plan, currencies: Sequence[str], used: Used
+) -> tuple[Advance, ...]:
+    """Apply the caps of windows to the commissions and reasons of `lines`, in place.
+
+    `lines.row` names rows of `orders`. A beneficiary's lines stand for themselves: lines may be
+    given in parts, each with all lines of some beneficiaries.
+    """
+    advances = [
+        _window(lines, orders, Scope(terms.starts, level, each.window), each, currencies, used,
+                len(plan.terms) > 1)
+        for terms in plan.terms
+        for level, caps in [*((each.level, each.caps) for each in terms.levels),
+                            (SPANNING, terms.caps)]
+        for each in caps
+        if level == SPANNING or each.window is not Window.ORDER
+    ]  # fmt: skip
+    return tuple(each for each in advances if each is not None)
+
+
+def _window(
+    lines: Lines,
+    orders: Orders,
+    scope: Scope,
+    limited: Cap,
+    currencies: Sequence[str],
+    used: Used,
+    several_terms: bool,
+) -> Advance | None:
+    """One window cap over all lines with the same key: min(t_i, cap) - min(t_(i-1), cap)."""
+    limits = _limits(limited, currencies, -1)
+    counted = (
+        np.flatnonzero(lines.level == scope.level)
+        if scope.level != SPANNING
+        else (np.arange(len(lines)))
+    )
+    if several_terms:
+        counted = counted[lines.terms_day[counted] == scope.terms_day]
+    counts = lines.reason[counted] != REASONS.index(Reason.CLOSED)
+    if (limits < 0).any():
+        counts &= (limits >= 0)[orders.currency[lines.row[counted]]]
+    if not counts.all():
+        counted = counted[counts]
+    if not len(counted):
+        return None
+    row = lines.row[counted]
+    beneficiary, currency = lines.beneficiary[counted], orders.currency[row]
+    root_order = orders.order[row] if scope.window is Window.ORDER else row
+    start = window_starts(scope.window, orders.root_day[row], root_order)
+    order, first, group = grouped(beneficiary, currency, start)
+    picked = counted[order]
+    keys = Keys(*(each[order[first]] for each in (beneficiary, currency, start)))
+    value = lines.commission[picked]
+    carried = used.totals(scope, keys)
+    check_total(value, carried)
+    total = running_in_groups(value, first, group, carried)
+    limit = limits[keys.currency][group]
+    paid = np.minimum(total, limit) - np.minimum(total - value, limit)
+    cut = picked[paid != value]
+    cut = cut[lines.reason[cut] == 0]
+    lines.commission[picked] = paid
+    lines.reason[cut] = REASONS.index(Reason(scope.window))
+    last = np.append(first[1:], len(total)) - 1
+    return Advance(scope, keys, total[last])
+
+
+def _limits(each: Cap, currencies: Sequence[str], unnamed: int) -> Ints:
+    """Per currency number the cap's limit, `unnamed` where the cap does not name it."""
+    return np.array([each.limit.get(code, unnamed) for code in currencies], np.int64)
 
 
 def shares(base: Ints, rate: Rate, rounding: Rounding) -> Ints:
     """`rate` of every `base`, each rounded once to a whole minor unit; shaped like `base`.
 
-    The product can pass 64 bits, so `base` is split at the rate's scale first; a rate too fine
-    even for that is computed in Python's own integers.
+    The product can pass 64 bits; then it is computed in Python's own integers.
     """
     magnitude: npt.NDArray[Any] = np.abs(base)
     largest = int(magnitude.max(initial=0))
-    if max(rate.scale, largest // rate.scale + 1) * max(rate.parts, 2) >= 2**63:
+    if max(largest, 1) * rate.parts >= 2**62 or rate.scale >= 2**62:
         magnitude = magnitude.astype(object)
-    whole, rest = magnitude // rate.scale, magnitude % rate.scale * rate.parts
-    result = whole * rate.parts + rest // rate.scale
-    rest = rest % rate.scale
-    if rounding is Rounding.HALF_EVEN:
-        result = result + (
-            (rest + rest > rate.scale) | ((rest + rest == rate.scale) & (result % 2 == 1))
-        )
-    elif rounding is Rounding.HALF_UP:
-        result = result + (rest + rest >= rate.scale)
+    product = magnitude * rate.parts
+    result = product // rate.scale
+    if rounding is not Rounding.DOWN:
+        twice = 2 * (product - result * rate.scale)
+        if rounding is Rounding.HALF_EVEN:
+            twice = twice + (result & 1)  # an exact half goes to the even neighbour
+            result = result + (twice > rate.scale)
+        else:
+            result = result + (twice >= rate.scale)
     if len(result) and int(result.max()) >= LARGEST_TOTAL:
         raise _too_large(int(result.max()))
     signed: Ints = np.where(base < 0, -result, result).astype(np.int64)
@@ -274,9 +358,15 @@ def shares(base: Ints, rate: Rate, rounding: Rounding) -> Ints:
 
 def check_total(*values: Ints) -> None:
     """Refuse values whose sum, whatever the signs, could pass 64 bits."""
-    total = sum(exact_sum(np.abs(each)) for each in values)
-    if total >= LARGEST_TOTAL:
-        raise _too_large(total)
+    bounds = [len(each) * _largest(each) for each in values]
+    if sum(bounds) >= LARGEST_TOTAL:
+        total = sum(exact_sum(np.abs(each)) for each in values)
+        if total >= LARGEST_TOTAL:
+            raise _too_large(total)
+
+
+def _largest(values: Ints) -> int:
+    return max(int(values.max(initial=0)), -int(values.min(initial=0)))
 
 
 def exact_sum(values: Ints) -> int:
@@ -291,80 +381,11 @@ def _too_large(total: int) -> CommissionError:
     )
 
 
-def _running(events: Events) -> Ints:
-    """Per event x_i: its order's running total of base amounts up to and with it."""
-    order, first, group = _grouped(events.order)
-    total = np.empty(len(events), np.int64)
-    amount, before = events.amount[order], events.before[order]
-    total[order] = _running_in_groups(amount, first, group) + before[first][group]
-    return total
-
-
-def _grouped(*keys: Ints) -> tuple[Ints, Ints, Ints]:
-    """Rows brought together by key, in their old order inside one key.
-
-    Returns the rows so ordered, where each group begins among them, and each one's group number.
-    """
-    packed = _packed(keys)
-    order = np.argsort(packed, kind="stable")
-    ordered = packed[order]
-    begins = np.append(True, ordered[1:] != ordered[:-1]) if len(ordered) else np.zeros(0, bool)
-    return order, np.flatnonzero(begins), np.cumsum(begins) - 1
-
-
-def _packed(keys: Sequence[Ints]) -> Ints:
-    """Several keys as one int64 that is equal where all of them are."""
-    packed, size = np.zeros(len(keys[0]), np.int64), 1
-    for key in keys:
-        low, high = int(key.min(initial=0)), int(key.max(initial=0))
-        if size * (high - low + 1) >= 2**63:
-            packed, size = np.unique(packed, return_inverse=True)[1].astype(np.int64), len(packed)
-            key, low = np.unique(key, return_inverse=True)[1].astype(np.int64), 0
-            high = len(key)
-        packed, size = packed * (high - low + 1) + (key - low), size * (high - low + 1)
-    return packed
-
-
-def _running_in_groups(values: Ints, first: Ints, group: Ints) -> Ints:
-    """Running totals that begin anew with each group.
-
-    The sum over all groups may wrap around 64 bits; the difference inside a group is exact all
-    the same, because wrapping is arithmetic modulo 2**64 and a group's total was checked.
-    """
-    running = np.cumsum(values)
-    offset = running[first] - values[first]
-    return running - offset[group]
-
-
 def _joined(blocks: Sequence[Lines]) -> Lines:
+    if len(blocks) == 1:
+        return blocks[0]
     if not blocks:
         return Lines(*(np.zeros(0, np.int64) for _ in Lines.__slots__))
     return Lines(
         *(np.concatenate([getattr(each, name) for each in blocks]) for name in Lines.__slots__)
     )
-
-
-class UsedInMemory:
-    """`Used` as a dictionary: for the embedded call, for tests and for replays."""
-
-    def __init__(self) -> None:
-        self._totals: dict[tuple[Scope, int, int, int], int] = {}
-
-    def totals(self, scope: Scope, keys: Keys) -> Ints:
-        return np.array([self._totals.get((scope, *key), 0) for key in _rows(keys)], np.int64)
-
-    def rows(self, windows: Sequence[Window]) -> list[tuple[int, ...]]:
-        """Every total: terms, level, window's place, window start, beneficiary, currency, total."""
-        return [
-            (scope.terms_day, scope.level, windows.index(scope.window), start, who, code, total)
-            for (scope, who, code, start), total in self._totals.items()
-        ]
-
-    def advance(self, advances: Sequence[Advance]) -> None:
-        for each in advances:
-            for key, total in zip(_rows(each.keys), each.total.tolist(), strict=True):
-                self._totals[(each.scope, *key)] = total
-
-
-def _rows(keys: Keys) -> Iterator[tuple[int, int, int]]:
-    return zip(keys.beneficiary.tolist(), keys.currency.tolist(), keys.start.tolist(), strict=True)

@@ -1,0 +1,45 @@
+"""What earlier runs have counted towards caps, kept in memory."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from commission_engine.calendar import Ints, Window
+from commission_engine.decide.kernel import Advance, Keys, Scope
+
+
+class UsedInMemory:
+    """`Used` as tables: for the embedded call, for tests and for replays."""
+
+    def __init__(self) -> None:
+        self._totals: dict[Scope, pl.DataFrame] = {}
+
+    def totals(self, scope: Scope, keys: Keys) -> Ints:
+        if scope not in self._totals:
+            return np.zeros(len(keys.start), np.int64)
+        joined = _table(keys).join(self._totals[scope], on=_KEY, how="left", maintain_order="left")
+        return joined["total"].fill_null(0).to_numpy()
+
+    def rows(self, windows: Sequence[Window]) -> list[tuple[int, ...]]:
+        """Every total: terms, level, window's place, window start, beneficiary, currency, total."""
+        return [
+            (scope.terms_day, scope.level, windows.index(scope.window), start, who, code, total)
+            for scope, table in self._totals.items()
+            for who, code, start, total in table.iter_rows()
+        ]
+
+    def advance(self, advances: Sequence[Advance]) -> None:
+        for each in advances:
+            table = _table(each.keys).with_columns(pl.Series("total", each.total))
+            if each.scope in self._totals:
+                old = self._totals[each.scope].join(table, on=_KEY, how="anti")
+                table = pl.concat([old, table])
+            self._totals[each.scope] = table
+
+
+_KEY = ["beneficiary", "currency", "start"]
+
+
+def _table(keys: Keys) -> pl.DataFrame:
+    return pl.DataFrame({name: getattr(keys, name).astype(np.int64) for name in _KEY})
