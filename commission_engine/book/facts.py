@@ -6,13 +6,16 @@ the events' time, never in the order in which rows arrived.
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
 from commission_engine.book import bulk
+from commission_engine.book.order import processing_order, roots_of
 from commission_engine.book.schema import (
     affiliate,
     currency,
@@ -30,6 +33,9 @@ from commission_engine.problems import Refusal
 from commission_engine.tree.forest import NOBODY
 
 PROFILE = ("name", "email", "country", "locale", "status", "extra")
+MANY = 100_000
+"""Rows that are worth a table's keys being built anew."""
+
 EVENTS = {
     "id": pl.Int64,
     "event_id": pl.String,
@@ -242,21 +248,27 @@ def misfits(connection: sa.Connection) -> pl.DataFrame:
 
 
 def number_affiliates(connection: sa.Connection, ids: pl.Series, number: int) -> pl.DataFrame:
-    """affiliate_id -> id for all of `ids`; unknown ones become affiliates of intake `number`."""
+    """affiliate_id -> id for all of `ids`, and perhaps of others; unknown ones become affiliates
+    of intake `number`."""
     schema = {"affiliate_id": pl.String, "id": pl.Int64}
     ids = ids.unique().drop_nulls()
-    with bulk.listed(connection, ids) as asked:
-        query = sa.select(affiliate.c.affiliate_id, affiliate.c.id).join_from(
-            asked, affiliate, affiliate.c.affiliate_id == asked.c.value
-        )
-        known = bulk.frame(connection, query, schema)
-    new = ids.filter(~ids.is_in(known["affiliate_id"].implode())).sort()
     first = bulk.next_number(connection, affiliate.c.id)
+    everybody = sa.select(affiliate.c.affiliate_id, affiliate.c.id)
+    if len(ids) * _MOST_OF >= first:
+        known = bulk.frame(connection, everybody, schema)
+    else:
+        with bulk.listed(connection, ids) as asked:
+            query = everybody.join(asked, affiliate.c.affiliate_id == asked.c.value)
+            known = bulk.frame(connection, query, schema)
+    new = ids.filter(~ids.is_in(known["affiliate_id"].implode())).sort()
     added = pl.DataFrame({"affiliate_id": new}).with_columns(
         id=pl.int_range(first, first + pl.len(), dtype=pl.Int64)
     )
     bulk.insert(connection, affiliate, added.with_columns(intake=pl.lit(number)).to_dict())
     return pl.concat([known, added])
+
+
+_MOST_OF = 4  # reading a table whole is faster than asking it for more than one in so many
 
 
 def add_affiliates(connection: sa.Connection, accepted: pl.DataFrame, number: int) -> None:
@@ -304,33 +316,31 @@ def add_events(
     people = number_affiliates(connection, accepted["affiliate_id"], number)
     codes = number_currencies(connection, accepted["currency"], decimals)
     first = bulk.next_number(connection, event.c.id)
-    rows = (
-        accepted.sort("occurred_us", pl.col("reverses").is_not_null(), "event_id")
-        .with_columns(id=pl.int_range(first, first + pl.len(), dtype=pl.Int64))
-        .join(people.rename({"id": "affiliate"}), on="affiliate_id", maintain_order="left")
+    rows = accepted.select(
+        "event_id", "affiliate_id", "occurred_us", "amount_minor", "currency", "reverses", "extra"
     )
-    roots = pl.concat([known.select("event_id", "id"), rows.select("event_id", "id")])
-    reversals = rows.filter(pl.col("reverses").is_not_null()).select("id", "reverses").join(
-        roots.rename({"id": "root"}), left_on="reverses", right_on="event_id"
-    )  # fmt: skip
-    rows = rows.join(
-        reversals.select("id", "root"), on="id", how="left", maintain_order="left"
-    ).with_columns(pl.col("root").fill_null(pl.col("id")))
-    bulk.insert(
-        connection,
-        event,
-        {
-            "id": rows["id"],
-            "event_id": rows["event_id"],
-            "affiliate": rows["affiliate"],
-            "occurred_us": rows["occurred_us"],
-            "amount_minor": rows["amount_minor"],
-            "currency": rows["currency"].replace_strict(codes, return_dtype=pl.Int64),
-            "root": rows["root"],
-            "intake": _constant(number, rows),
-            "extra": rows["extra"],
-        },
+    reversal = rows["reverses"].is_not_null().to_numpy()
+    place = processing_order(rows["occurred_us"].to_numpy(), reversal, rows["event_id"])
+    if place is not None:
+        rows = rows[place]
+    numbers = pl.int_range(first, first + rows.height, dtype=pl.Int64, eager=True)
+    people_of = rows.select("affiliate_id").join(
+        people, on="affiliate_id", how="left", maintain_order="left"
     )
+    columns: bulk.Columns = {
+        "id": numbers,
+        "event_id": rows["event_id"],
+        "affiliate": people_of["id"],
+        "occurred_us": rows["occurred_us"],
+        "amount_minor": rows["amount_minor"],
+        "currency": rows["currency"].replace_strict(codes, return_dtype=pl.Int16),
+        "root": roots_of(rows, numbers, known),
+        "intake": np.broadcast_to(np.int64(number), rows.height),
+        "extra": rows["extra"],
+    }
+    many_into_none = first == 1 and rows.height >= MANY
+    with bulk.uniqueness_last(connection, event) if many_into_none else nullcontext():
+        bulk.insert(connection, event, columns)
 
 
 def add_refusals(

@@ -10,27 +10,23 @@ import polars as pl
 import sqlalchemy as sa
 
 from commission_engine.book import bulk
+from commission_engine.book.order import processing_order
 from commission_engine.book.schema import (
     activity,
-    cap_total,
+    affiliate,
     entry,
     event,
     intake,
-    line,
     payout,
     profile,
     referral,
     run,
     statement,
 )
-from commission_engine.calendar import DAY_US, Day, Ints, Window, Zone
-from commission_engine.decide.kernel import Advance, Events, Keys, Lines, Scope
+from commission_engine.calendar import Day, Ints, Zone
+from commission_engine.decide.kernel import Events
+from commission_engine.problems import CommissionError
 from commission_engine.tree.forest import Forest, Standing
-
-WINDOWS = tuple(Window)
-"""A window is kept as its place here."""
-
-_MARGIN_US = 2 * DAY_US  # no zone is further from UTC; the exact day is decided in columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +69,15 @@ def completed(connection: sa.Connection) -> list[Run]:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The events of a run in processing order, and the first that waits for a later date (-1)."""
+    """The events of a run in processing order, and the first that waits for a later date (-1).
+
+    `texts` has, in the same order, what files say of them: event and occurred_us (Int64),
+    event_id (String).
+    """
 
     events: Events
     waiting_from: int
-
-
-_DUE = {
-    "event": pl.Int64,
-    "order": pl.Int64,
-    "earner": pl.Int64,
-    "currency": pl.Int64,
-    "amount": pl.Int64,
-    "occurred_us": pl.Int64,
-    "root_at": pl.Int64,
-    "event_id": pl.String,
-}
+    texts: pl.DataFrame
 
 
 def last_event(connection: sa.Connection) -> int:
@@ -107,55 +96,112 @@ def due(
     first = 1
     if previous:
         first = previous.waiting_from if previous.waiting_from >= 0 else previous.event + 1
-    root = event.alias("root")
-    query = (
-        sa.select(
-            event.c.id,
-            event.c.root,
-            event.c.affiliate,
-            event.c.currency,
-            event.c.amount_minor,
-            event.c.occurred_us,
-            root.c.occurred_us,
-            event.c.event_id,
-        )
-        .join(root, root.c.id == event.c.root)
-        .where(event.c.id >= first, event.c.id <= last)
-    )
-    rows = bulk.frame(connection, query, _DUE)
-    local = _due_days(rows, zone)
+    rows = _events(connection, first, last)
+    root_at, root_day, due_day = _days(connection, rows, zone)
     number = rows["event"].to_numpy()
-    waits = local > day
-    done = np.zeros(len(rows), np.bool_)
+    waits = due_day > day
+    waiting_from = int(number[waits.argmax()]) if waits.any() else -1
+    wanted = ~waits
     if previous:
-        done = (number <= previous.event) & (local <= previous.day)
-    rows = rows.filter(pl.Series(~waits & ~done)).sort(
-        "occurred_us", pl.col("event") != pl.col("order"), "event_id"
-    )
-    root_day = zone.local_days(rows["root_at"].to_numpy())
-    order, event_number = bulk.ints(rows, "order", "event")
+        wanted &= (number > previous.event) | (due_day > previous.day)
+    rows = rows.with_columns(root_at=root_at, root_day=root_day)
+    if not wanted.all():
+        rows = rows.filter(pl.Series(wanted))
+    reversal = (rows["event"] != rows["order"]).to_numpy()
+    place = processing_order(rows["occurred_us"].to_numpy(), reversal, rows["event_id"])
+    if place is not None:
+        rows = rows[place]
+    number, order = rows["event"].to_numpy(), rows["order"].to_numpy()
+    root_day = rows["root_day"].to_numpy()
     events = Events(
-        event=event_number,
+        event=number,
         order=order,
         earner=rows["earner"].to_numpy(),
         currency=rows["currency"].to_numpy(),
         amount=rows["amount"].to_numpy(),
-        before=_before(connection, runs, rows, zone),
+        before=_before(connection, runs, number, order, zone),
         root_at=rows["root_at"].to_numpy(),
         root_day=root_day,
-        root_known=known_when_decided(runs, order, root_day, known),
+        root_known=_known_at_root(runs, number, order, root_day, known),
     )
-    waiting = number[waits]
-    return Due(events, int(waiting.min()) if len(waiting) else -1)
+    texts = rows.select(pl.col("event").cast(pl.Int64), "event_id", "occurred_us")
+    return Due(events, waiting_from, texts)
 
 
-def _due_days(rows: pl.DataFrame, zone: Zone) -> Ints:
-    """The day from which each event may be processed: its local day, and never before its root's.
+def _events(connection: sa.Connection, first: int, last: int) -> pl.DataFrame:
+    """The events of these numbers, by number, in columns as narrow as their values."""
+    people = bulk.next_number(connection, affiliate.c.id)
+    schema = {
+        "event": _holding(last),
+        "order": _holding(last),
+        "earner": _holding(people),
+        "currency": pl.Int16,
+        "amount": pl.Int64,
+        "occurred_us": pl.Int64,
+        "event_id": pl.String,
+    }
+    query = sa.select(
+        event.c.id,
+        event.c.root,
+        event.c.affiliate,
+        event.c.currency,
+        event.c.amount_minor,
+        event.c.occurred_us,
+        event.c.event_id,
+    ).where(event.c.id >= first, event.c.id <= last)
+    rows = bulk.frame(connection, query, schema)
+    # As they lie in the table; a database may begin in its middle.
+    return rows if rows["event"].is_sorted() else rows.sort("event")
 
-    Where clocks are set back over midnight, a refund can be dated the day before its order.
+
+def _holding(largest: int) -> type[pl.Int32 | pl.Int64]:
+    return pl.Int32 if largest < 2**31 else pl.Int64
+
+
+def _narrow(days: Ints) -> Ints:
+    """Days in half the bytes; those of every year that has four digits fit."""
+    narrow: Any = days.astype(np.int32)
+    return narrow  # type: ignore[no-any-return]
+
+
+def _days(connection: sa.Connection, rows: pl.DataFrame, zone: Zone) -> tuple[Ints, Ints, Ints]:
+    """Per event its root's instant, its root's local day, and the day from which it is due.
+
+    That is its own local day, and never before its root's: where clocks are set back over
+    midnight, a refund can be dated the day before its order.
     """
-    own = zone.local_days(rows["occurred_us"].to_numpy())
-    return np.maximum(own, zone.local_days(rows["root_at"].to_numpy()))
+    number, order = rows["event"].to_numpy(), rows["order"].to_numpy()
+    occurred = rows["occurred_us"].to_numpy()
+    own = _narrow(zone.local_days(occurred))
+    reversals = np.flatnonzero(order != number)
+    if not len(reversals):
+        return occurred, own, own
+    root_at, root_day, local = occurred.copy(), own.copy(), own.copy()
+    root_at[reversals] = _instants(connection, number, occurred, order[reversals])
+    root_day[reversals] = zone.local_days(root_at[reversals])
+    local[reversals] = np.maximum(own[reversals], root_day[reversals])
+    return root_at, root_day, local
+
+
+def _instants(connection: sa.Connection, number: Ints, occurred: Ints, asked: Ints) -> Ints:
+    """When the events `asked` occurred; of most it stands in `number` (ascending), `occurred`."""
+    place = np.minimum(np.searchsorted(number, asked), len(number) - 1)
+    instants: Ints = occurred[place].copy()
+    older = number[place] != asked
+    if older.any():
+        schema = {"event": pl.Int64, "occurred_us": pl.Int64}
+        with bulk.listed(connection, pl.Series(asked[older], dtype=pl.Int64)) as numbers:
+            query = sa.select(event.c.id, event.c.occurred_us).join_from(
+                numbers, event, event.c.id == numbers.c.value
+            )
+            found = bulk.frame(connection, query, schema).sort("event")
+        if found.height != len(np.unique(asked[older])):
+            raise CommissionError(
+                "an event names an order that is not in the book", "Look at `commission verify`."
+            )
+        rows = np.searchsorted(found["event"].to_numpy(), asked[older])
+        instants[older] = found["occurred_us"].to_numpy()[rows]
+    return instants
 
 
 def decided_by(runs: Sequence[Run], event_number: Ints, local_day: Ints) -> Ints:
@@ -165,36 +211,45 @@ def decided_by(runs: Sequence[Run], event_number: Ints, local_day: Ints) -> Ints
     return np.maximum(by_number, by_day)
 
 
-def known_when_decided(runs: Sequence[Run], root: Ints, root_day: Ints, known: int) -> Ints:
-    """Per order the last intake known to the run that processed its root; `known` for this run."""
+def _known_at_root(
+    runs: Sequence[Run], number: Ints, order: Ints, root_day: Ints, known: int
+) -> Ints:
+    """Per event the last intake known to the run that processed its root; `known` for this run."""
+    reversals = np.flatnonzero(order != number) if runs else np.empty(0, np.int64)
+    if not len(reversals):
+        return np.broadcast_to(np.int64(known), number.shape)
     intakes = np.array([*(each.intake for each in runs), known], np.int64)
-    known_then: Ints = intakes[decided_by(runs, root, root_day)]
+    known_then = np.full(len(number), known, np.int64)
+    known_then[reversals] = intakes[decided_by(runs, order[reversals], root_day[reversals])]
     return known_then
 
 
-def _before(connection: sa.Connection, runs: Sequence[Run], rows: pl.DataFrame, zone: Zone) -> Ints:
-    """Per row the sum of its order's amounts that earlier runs processed."""
-    old = rows.filter(
-        (pl.col("event") != pl.col("order")) & ~pl.col("order").is_in(rows["event"].implode())
-    )["order"].unique()
-    if not runs or not len(old):
-        return np.zeros(len(rows), np.int64)
+def _before(
+    connection: sa.Connection, runs: Sequence[Run], number: Ints, order: Ints, zone: Zone
+) -> Ints:
+    """Per event the sum of its order's amounts that earlier runs processed."""
+    reversals = np.flatnonzero(order != number) if runs else np.empty(0, np.int64)
+    old = reversals[~np.isin(order[reversals], number)]
+    if not len(old):
+        return np.broadcast_to(np.int64(0), number.shape)
+    asked_for = pl.Series("order", order[old], dtype=pl.Int64)
     schema = dict.fromkeys(("order", "event", "amount", "occurred_us", "root_at"), pl.Int64)
     root = event.alias("root")
     query = sa.select(
         event.c.root, event.c.id, event.c.amount_minor, event.c.occurred_us, root.c.occurred_us
     ).join(root, root.c.id == event.c.root)
-    with bulk.listed(connection, old) as asked:
+    with bulk.listed(connection, asked_for) as asked:
         roots = query.join(asked, event.c.id == asked.c.value)
-        reversals = query.join(asked, event.c.root == asked.c.value).where(
-            event.c.id != event.c.root
-        )
-        history = bulk.frame(connection, sa.union_all(roots, reversals), schema)
-    decided = decided_by(runs, history["event"].to_numpy(), _due_days(history, zone))
-    processed = decided < len(runs)
+        others = query.join(asked, event.c.root == asked.c.value).where(event.c.id != event.c.root)
+        history = bulk.frame(connection, sa.union_all(roots, others), schema)
+    occurred, root_at = bulk.ints(history, "occurred_us", "root_at")
+    due_day = np.maximum(zone.local_days(occurred), zone.local_days(root_at))
+    processed = decided_by(runs, history["event"].to_numpy(), due_day) < len(runs)
     sums = history.filter(pl.Series(processed)).group_by("order").agg(before=pl.col("amount").sum())
-    joined = rows.select("order").join(sums, on="order", how="left", maintain_order="left")
-    return joined["before"].fill_null(0).to_numpy()
+    joined = asked_for.to_frame().join(sums, on="order", how="left", maintain_order="left")
+    before = np.zeros(len(number), np.int64)
+    before[old] = joined["before"].fill_null(0).to_numpy()
+    return before
 
 
 # -- the tree and the standings in columns
@@ -224,59 +279,6 @@ def last_intake(connection: sa.Connection) -> int:
     return bulk.next_number(connection, intake.c.id) - 1
 
 
-# -- cap totals
-
-
-@dataclass(frozen=True, slots=True)
-class UsedInBook:
-    """The running totals of caps as the book keeps them."""
-
-    connection: sa.Connection
-
-    def totals(self, scope: Scope, keys: Keys) -> Ints:
-        schema = dict.fromkeys(("beneficiary", "currency", "start", "total"), pl.Int64)
-        columns = cap_total.c
-        with bulk.listed(self.connection, pl.Series(keys.start)) as asked:
-            query = (
-                sa.select(
-                    columns.beneficiary, columns.currency, columns.window_start, columns.total_minor
-                )
-                .join_from(asked, cap_total, columns.window_start == asked.c.value)
-                .where(
-                    columns.terms_day == scope.terms_day,
-                    columns.level == scope.level,
-                    columns.cap_window == WINDOWS.index(scope.window),
-                )
-            )
-            known = bulk.frame(self.connection, query, schema)
-        asked_for = pl.DataFrame(
-            {"beneficiary": keys.beneficiary, "currency": keys.currency, "start": keys.start}
-        )
-        joined = asked_for.join(
-            known, on=["beneficiary", "currency", "start"], how="left", maintain_order="left"
-        )
-        return joined["total"].fill_null(0).to_numpy()
-
-
-def advance_caps(connection: sa.Connection, advances: Sequence[Advance]) -> None:
-    for each in advances:
-        bulk.upsert(connection, cap_total, cap_rows(each), "total_minor")
-
-
-def cap_rows(each: Advance) -> dict[str, Ints]:
-    """The rows of `cap_total` that an advance says."""
-    size = len(each.total)
-    return {
-        "terms_day": np.full(size, each.scope.terms_day, np.int64),
-        "level": np.full(size, each.scope.level, np.int64),
-        "cap_window": np.full(size, WINDOWS.index(each.scope.window), np.int64),
-        "window_start": each.keys.start,
-        "beneficiary": each.keys.beneficiary,
-        "currency": each.keys.currency,
-        "total_minor": each.total,
-    }
-
-
 # -- what a run adds
 
 
@@ -297,25 +299,6 @@ def add_run(connection: sa.Connection, done: Run) -> None:
             completed_at=done.completed_at,
         )
     )
-
-
-def add_lines(connection: sa.Connection, day: Day, events: Events, lines: Lines) -> None:
-    run_day = np.full(len(lines), day, np.int64)
-    bulk.insert(connection, line, {"run_day": run_day, **line_rows(events, lines)})
-
-
-def line_rows(events: Events, lines: Lines) -> dict[str, Ints]:
-    """The rows of `line` that a decision says, without their run_day."""
-    return {
-        "event": events.event[lines.row],
-        "level": lines.level,
-        "beneficiary": lines.beneficiary,
-        "gross_minor": lines.gross,
-        "commission_minor": lines.commission,
-        "reason": lines.reason,
-        "terms_day": lines.terms_day,
-        "available_day": lines.available_day,
-    }
 
 
 def add_rows(connection: sa.Connection, table: str, day: Day, frame: pl.DataFrame) -> None:

@@ -17,8 +17,8 @@ _BATCH = 1 << 19
 class Typed:
     """The rows of an import that are of the form, typed, and every refused one.
 
-    `frame` keeps extra, file, line, start and stop of `Rows.frame`, and its order. `refused` is by
-    file and line and has the malformed rows too: read == frame.height + len(refused).
+    `frame` keeps extra, file, line, start and stop of `Rows.stretches`, and their order. `refused`
+    is by file and line and has the malformed rows too: read == frame.height + len(refused).
     """
 
     frame: pl.DataFrame
@@ -47,23 +47,30 @@ def judge(
 ) -> Typed:
     """Judge every row by `checks`, which are in the order of their rank; `columns` of the rest.
 
-    `prepare` adds to a part of `rows.frame` what the checks and columns need.
+    `prepare` adds to some of the rows what the checks and columns need. Only so many rows are
+    held as text at a time.
     """
     fault = pl.coalesce(
         *(pl.when(check.bad).then(pl.lit(rank, pl.Int8)) for rank, check in enumerate(checks))
     )
     good: list[pl.DataFrame] = []
-    faults = [rows.malformed]
-    for start in range(0, max(rows.frame.height, 1), _BATCH):
-        judged = prepare(rows.frame.slice(start, _BATCH)).with_columns(_fault=fault)
-        sound = judged.filter(pl.col("_fault").is_null())
-        good.append(
-            sound.select(*(value.alias(name) for name, value in columns.items()), "extra", *PLACE)
-        )
-        faults.extend(_faults(judged.filter(pl.col("_fault").is_not_null()), checks))
+    faults: list[pl.DataFrame] = []
+    read = 0
+    for stretch, malformed in rows.stretches():
+        read += stretch.height + malformed.height
+        faults.append(malformed)
+        for start in range(0, max(stretch.height, 1), _BATCH):
+            judged = prepare(stretch.slice(start, _BATCH)).with_columns(_fault=fault)
+            sound = judged.filter(pl.col("_fault").is_null())
+            good.append(
+                sound.select(
+                    *(value.alias(name) for name, value in columns.items()), "extra", *PLACE
+                )
+            )
+            faults.extend(_faults(judged.filter(pl.col("_fault").is_not_null()), checks))
     said = pl.concat(faults)
     code, column, text, message = (pl.col(name) for name in FAULTS if name not in PLACE)
-    return Typed(pl.concat(good), refuse(rows, said, code, column, text, message), rows.read)
+    return Typed(pl.concat(good), refuse(rows, said, code, column, text, message), read)
 
 
 def _faults(judged: pl.DataFrame, checks: Sequence[Check]) -> list[pl.DataFrame]:

@@ -1,5 +1,6 @@
 """A Parquet file -> the same frame of text as a CSV file gives."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -11,27 +12,42 @@ from commission_engine.problems import FileRefused
 _IDS = ("event_id", "affiliate_id", "referrer_id", "reverses")
 _TIMES = ("occurred_at", "since")
 _NUMBER = "number of the row"
+ROWS_AT_ONCE = 1 << 18
 _UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
-def read_parquet(path: Path, kind: Kind) -> pl.DataFrame:
-    """Known columns as text, `extra`, and line, start, stop: the row's number from 1.
-
-    Raises FileRefused for what is not a Parquet file or has a type without an exact text form.
+def check_parquet(path: Path, kind: Kind) -> None:
+    """Raises FileRefused for what is not a Parquet file or has a type without an exact text form;
+    OSError where it cannot be read.
     """
     schema = _schema(path)
     check_names(path, kind, schema.names(), "the schema")
+    for name, dtype in schema.items():
+        _as_text(path, kind, name, dtype)
+
+
+def read_parquet(path: Path, kind: Kind) -> Iterator[pl.DataFrame]:
+    """Known columns as text, `extra`, and line, start, stop: the row's number from 1.
+
+    Some rows at a time. Raises as `check_parquet`, and FileRefused for a file that is cut short.
+    """
+    check_parquet(path, kind)
+    schema = _schema(path)
     text = [_as_text(path, kind, name, schema[name]).alias(name) for name in schema.names()]
-    try:
-        with path.open("rb") as file:
-            table = pl.read_parquet(file)
-    except _UNREADABLE as fault:
-        raise _refused(path, fault) from None
-    number = pl.int_range(1, pl.len() + 1, dtype=pl.Int64)
     columns = {name: name for name in schema.names()}
-    return table.with_columns(text).select(
-        *known_and_extra(kind, columns), line=number, start=number, stop=number + 1
-    )
+    rows = pl.scan_parquet(path, glob=False)
+    first, height = 0, 1
+    while first < height:
+        try:
+            height = rows.select(pl.len()).collect().item()
+            table = rows.slice(first, ROWS_AT_ONCE).collect()
+        except _UNREADABLE as fault:
+            raise _refused(path, fault) from None
+        number = pl.int_range(first + 1, first + 1 + pl.len(), dtype=pl.Int64)
+        yield table.with_columns(text).select(
+            *known_and_extra(kind, columns), line=number, start=number, stop=number + 1
+        )
+        first += ROWS_AT_ONCE
 
 
 def rows_as_json(path: Path, numbers: pl.Series) -> dict[int, str]:

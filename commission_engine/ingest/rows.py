@@ -1,6 +1,7 @@
 """Every file of one import -> one frame of text, and the rows that are none."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,8 +10,8 @@ import polars as pl
 
 from commission_engine.ingest.columns import COLUMNS, Columns, Kind
 from commission_engine.ingest.one_row import MAX_ROW
-from commission_engine.ingest.parquet import read_parquet, rows_as_json
-from commission_engine.ingest.text import BROKEN, read_text
+from commission_engine.ingest.parquet import check_parquet, read_parquet, rows_as_json
+from commission_engine.ingest.text import BROKEN, check_text, read_text
 from commission_engine.problems import Code, FileRefused, Refusal
 from commission_engine.raw import kept
 
@@ -36,21 +37,58 @@ FAULTS = pl.Schema(
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """All rows of one import, as text.
+    """All rows of one import, as text, in files that are read a stretch at a time.
 
     `paths` are sorted by (name, path), so that the order in which files are given never matters.
-    `frame` has a row per sound row, by file and line: the kind's known columns (String; null where
-    a file has no such column), `extra` (String: the unknown columns as a JSON object, keys sorted;
-    null where the file has none), `file` (Int32: index in `paths`), `line` (Int64: the physical
-    line at which the row starts, the header being line 1; Parquet: the row's number from 1),
-    `start` and `stop` (Int64: the row's bytes without its line end; Parquet: number, number + 1).
-    `malformed` (FAULTS) are the rows that could not be taken apart.
     """
 
     kind: Kind
     paths: tuple[Path, ...]
-    frame: pl.DataFrame
-    malformed: pl.DataFrame
+
+    def stretches(self) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        """The sound rows and the malformed ones (FAULTS), some at a time, by file and line.
+
+        The sound ones have the kind's known columns (String; null where a file has no such
+        column), `extra` (String: the unknown columns as a JSON object, keys sorted; null where the
+        file has none), `file` (Int32: index in `paths`), `line` (Int64: the physical line at which
+        the row starts, the header being line 1; Parquet: the row's number from 1), `start` and
+        `stop` (Int64: the row's bytes without its line end; Parquet: number, number + 1).
+        The first stretch is empty. FileRefused where a file cannot be read to its end.
+        """
+        nothing = _nothing(self.kind)
+        yield nothing, FAULTS.to_frame()
+        for index, path in enumerate(self.paths):
+            file = pl.lit(index, pl.Int32).alias("file")
+            with _readable(path):
+                for table, faults in _read(self.kind, path):
+                    yield (
+                        table.with_columns(file).select(nothing.columns),
+                        faults.select(
+                            file,
+                            "line",
+                            "start",
+                            "stop",
+                            pl.lit(Code.MALFORMED_ROW.value).alias("code"),
+                            pl.lit("").alias("column"),
+                            pl.lit("").alias("text"),
+                            "message",
+                        ),
+                    )
+
+    @cached_property
+    def _whole(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        tables, faults = zip(*self.stretches(), strict=True)
+        return pl.concat(tables), pl.concat(faults)
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """All sound rows at once."""
+        return self._whole[0]
+
+    @property
+    def malformed(self) -> pl.DataFrame:
+        """All rows that could not be taken apart."""
+        return self._whole[1]
 
     @cached_property
     def refused(self) -> tuple[Refusal, ...]:
@@ -103,30 +141,15 @@ class Rows:
 
 
 def read_rows(kind: Kind, paths: Sequence[Path]) -> Rows:
-    """Read CSV and Parquet files (told by their name's end) of one kind, as one set of rows.
+    """CSV and Parquet files (told by their name's end) of one kind, as one set of rows.
 
-    Raises FileRefused for a file that cannot be read as what it should be.
+    Raises FileRefused for a file that is not what it should be: not there, no text, a wrong header
+    or schema. The rows themselves are read when they are asked for.
     """
     ordered = tuple(sorted(paths, key=lambda path: (path.name, str(path))))
-    tables = [_nothing(kind)]
-    broken = [FAULTS.to_frame()]
-    for index, path in enumerate(ordered):
-        table, faults = _read(kind, path)
-        file = pl.lit(index, pl.Int32).alias("file")
-        tables.append(table.with_columns(file).select(tables[0].columns))
-        broken.append(
-            faults.select(
-                file,
-                "line",
-                "start",
-                "stop",
-                pl.lit(Code.MALFORMED_ROW.value).alias("code"),
-                pl.lit("").alias("column"),
-                pl.lit("").alias("text"),
-                "message",
-            )
-        )
-    return Rows(kind, ordered, pl.concat(tables), pl.concat(broken))
+    for path in ordered:
+        _check(kind, path)
+    return Rows(kind, ordered)
 
 
 def refuse(
@@ -186,7 +209,7 @@ def _nothing(kind: Kind) -> pl.DataFrame:
     return pl.DataFrame(schema={**dict.fromkeys(names, pl.String), **places})
 
 
-def _read(kind: Kind, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _check(kind: Kind, path: Path) -> None:
     if path.is_dir():
         raise FileRefused(f"{path}: this is a folder", f"Name the {kind} files in it.")
     if not path.exists():
@@ -195,10 +218,22 @@ def _read(kind: Kind, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
         raise FileRefused(
             f"{path}: this is not a regular file", "Save what it gives in a file and name that."
         )
+    with _readable(path):
+        (check_parquet if _is_parquet(path) else check_text)(path, kind)
+
+
+def _read(kind: Kind, path: Path) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    if not _is_parquet(path):
+        yield from read_text(path, kind)
+        return
+    for table in read_parquet(path, kind):
+        yield table, BROKEN.to_frame()
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        if _is_parquet(path):
-            return read_parquet(path, kind), BROKEN.to_frame()
-        return read_text(path, kind)
+        yield
     except OSError as fault:
         raise FileRefused(
             f"{path}: the file cannot be read: {fault.strerror or fault}",

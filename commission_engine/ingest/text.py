@@ -40,25 +40,29 @@ class Head:
     line: int
 
 
-def read_text(path: Path, kind: Kind) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows of a file (known columns, `extra`, PLACES) and its malformed ones (BROKEN).
+def check_text(path: Path, kind: Kind) -> None:
+    """Raises FileRefused for a file whose rows cannot be told, OSError where it cannot be read."""
+    with path.open("rb") as file:
+        _checked_head(path, file, kind)
 
-    Raises FileRefused for a file whose rows cannot be told, OSError where it cannot be read.
+
+def read_text(path: Path, kind: Kind) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """The rows of a file (known columns, `extra`, PLACES) and its malformed ones (BROKEN), a
+    stretch of the file at a time. Raises as `check_text`.
     """
     with path.open("rb") as file:
-        head = _head(path, file)
-        check_names(path, kind, head.names, f"line {head.begins}")
-        tables, broken = [_table(kind, head.names, Scanned.nothing())], []
+        head = _checked_head(path, file, kind)
         file.seek(head.offset)
         for found in _stretches(file, head):
-            tables.append(_table(kind, head.names, found))
-            broken.extend(found.broken)
-    faults = pl.DataFrame(
-        [(line, start, stop, message) for start, stop, line, message in broken],
-        schema=BROKEN,
-        orient="row",
-    )
-    return pl.concat(tables), faults
+            broken = [(line, start, stop, message) for start, stop, line, message in found.broken]
+            faults = pl.DataFrame(broken, schema=BROKEN, orient="row")
+            yield _table(kind, head.names, found), faults
+
+
+def _checked_head(path: Path, file: BufferedReader, kind: Kind) -> Head:
+    head = _head(path, file)
+    check_names(path, kind, head.names, f"line {head.begins}")
+    return head
 
 
 def _head(path: Path, file: BufferedReader) -> Head:
