@@ -3,7 +3,7 @@
 This is the sentence that the whole program is about; `run_night` is where to start reading.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,27 @@ from typing import Any
 import polars as pl
 
 from commission_engine import __version__
-from commission_engine.book import facts, runs, views
+from commission_engine.book import caps, decided, facts, runs, views
 from commission_engine.book.connect import Connection, Engine, reading
+from commission_engine.book.decided import Decided
+from commission_engine.book.lines import for_run, narrow, where_kept
 from commission_engine.book.lock import Worker
 from commission_engine.calendar import Day, Zone, date_of
-from commission_engine.decide.kernel import Decision, Events, decide, exact_sum
+from commission_engine.decide.kernel import Decision, Events, Lines, decide, exact_sum
 from commission_engine.ledger.accounts import Kind
-from commission_engine.ledger.post import activity, entries, kinds, post, signed
-from commission_engine.ledger.settle import settle, settles
+from commission_engine.ledger.post import activity, entries, post, signed
+from commission_engine.ledger.settle import STATEMENTS, settle, settles
+from commission_engine.ledger.totals import CONTROL_TOTALS, control_totals
 from commission_engine.plan.record import plan_hash
 from commission_engine.plan.terms import Plan
 from commission_engine.problems import OutOfBalance, UsageError
 from commission_engine.publish.files import files
 from commission_engine.publish.folder import Published, publish
 from commission_engine.publish.record import Record
+from commission_engine.tree.forest import Forest, Standing
+
+Calculation = Callable[[Events, Plan, Sequence[str], Forest, Standing, caps.UsedInBook], Decision]
+"""`kernel.decide`, or what does the same elsewhere."""
 
 Say = Callable[[str], None]
 """Told the name of each stage as it begins, for people who wait."""
@@ -38,16 +45,34 @@ class Outputs:
     formats: tuple[str, ...] = ("csv",)
 
 
+@dataclass(frozen=True, slots=True)
+class Night:
+    """A completed run, with what its files are made from as long as it is in memory.
+
+    The frames are in the book's numbers, without run_day.
+    """
+
+    run: runs.Run
+    events: Events
+    texts: pl.DataFrame
+    lines: Lines
+    entries: pl.DataFrame
+    statements: pl.DataFrame
+
+
 def run_night(
     worker: Worker,
     day: Day,
     outputs: Outputs,
     clock: Callable[[], str],
     say: Say = lambda stage: None,
-) -> runs.Run:
+    kept_in: str = "database",
+    calculate: Calculation = decide,
+) -> Night:
     """Decide, post and settle the business date `day` in one transaction.
 
     The date must be later than every completed one. `clock` only dates the run's own row.
+    `kept_in` is where the book's lines are, `calculate` what decides.
     """
     started_at = clock()
     with worker.writing() as connection:
@@ -69,26 +94,29 @@ def run_night(
         due = runs.due(connection, before, day, known, last, Zone(plan.timezone))
         say("deciding")
         codes = facts.currency_codes(connection)
-        decision = decide(
+        decision = calculate(
             due.events,
             plan,
             codes,
             runs.forest(connection),
             runs.standing(connection),
-            runs.UsedInBook(connection),
+            caps.UsedInBook(connection),
         )
         say("posting")
-        runs.add_lines(connection, day, due.events, decision.lines)
-        runs.advance_caps(connection, decision.advances)
-        posted = post(due.events, decision.lines)
+        for_run(connection, kept_in).add(connection, day, narrow(due.events, decision.lines))
+        caps.advance_caps(connection, decision.advances)
+        say("ledger")
+        posted = post(due.events, decision.lines, day)
+        active = activity(due.events, decision.lines)
         runs.add_rows(connection, "entry", day, posted)
-        runs.add_rows(connection, "activity", day, activity(due.events, decision.lines))
+        runs.add_rows(connection, "activity", day, active)
         last_day = before[-1].day if before else None
         statements = None
         if settles(plan.payout.every, day, last_day):
             say("settling")
-            statements = settlement(connection, plan, codes, day, known)
+            statements = settlement(connection, plan, codes, day, known, posted, active)
             _add_settlement(connection, day, statements)
+        say("agreeing")
         refused = views.refusals(
             connection, views.refused_between(before[-1].intake if before else 0, known)
         )
@@ -109,15 +137,32 @@ def run_night(
             completed_at=clock(),
         )
         runs.add_run(connection, done)
-    return done
+        say("committing")
+    return Night(
+        done,
+        due.events,
+        due.texts,
+        decision.lines,
+        _with_payouts(posted, statements, day),
+        pl.DataFrame(schema=STATEMENTS) if statements is None else statements,
+    )
 
 
 def settlement(
-    connection: Connection, plan: Plan, codes: tuple[str, ...], day: Day, known: int
+    connection: Connection,
+    plan: Plan,
+    codes: tuple[str, ...],
+    day: Day,
+    known: int,
+    posted: pl.DataFrame,
+    active: pl.DataFrame,
 ) -> pl.DataFrame:
-    """The statements of the settlement on `day`, from the ledger as it stands without it."""
+    """The statements of the settlement on `day`, from the ledger as it stands before the run and
+    the run's own entries and activity."""
     previous = views.last_settlement(connection, day)
-    needed = views.ledger_of_settlement(connection, previous, day)
+    needed = views.ledger_before(connection, previous, day)
+    needed["entries"] = pl.concat([needed["entries"], posted.select(needed["entries"].columns)])
+    needed["activity"] = pl.concat([needed["activity"], active])
     least = [
         (codes.index(code), minor) for code, minor in plan.payout.minimum.items() if code in codes
     ]
@@ -158,6 +203,13 @@ def payout_entries(payouts: pl.DataFrame, day: Day) -> pl.DataFrame:
     )
 
 
+def _with_payouts(posted: pl.DataFrame, statements: pl.DataFrame | None, day: Day) -> pl.DataFrame:
+    """All entries of a run: of its lines, and of its payouts."""
+    if statements is None:
+        return posted
+    return pl.concat([posted, payout_entries(payouts_of(statements), day)])
+
+
 def _add_settlement(connection: Connection, day: Day, statements: pl.DataFrame) -> None:
     payouts = payouts_of(statements)
     runs.add_rows(connection, "statement", day, statements)
@@ -174,30 +226,21 @@ def figures_of(
     refused: pl.DataFrame,
 ) -> dict[str, Any]:
     """Counts of a run, and per currency its control totals in minor units."""
-    lines = decision.lines
-    kind = kinds(events, lines).to_numpy()
-    line_currency = events.currency[lines.row]
     totals: dict[str, dict[str, int]] = {}
-    for number, code in enumerate(codes):
-        mine, own = line_currency == number, events.currency == number
-        sums = {
-            "base": exact_sum(events.amount[own]),
-            "gross": exact_sum(lines.gross[mine]),
-            "commission": exact_sum(lines.commission[mine]),
-        }
-        for each in (Kind.EARNED, Kind.REVERSED, Kind.ADJUSTED):
-            sums[each.name.lower()] = exact_sum(lines.commission[mine & (kind == each)])
+    control = control_totals(events, decision.lines, len(codes))
+    for number, (code, own) in enumerate(zip(codes, control, strict=True)):
+        sums = own or dict.fromkeys(CONTROL_TOTALS, 0)
         booked = posted.filter(pl.col("currency") == number).select(signed().sum()).item()
         sums["booked"] = booked
         if statements is not None:
             part = statements.filter(pl.col("currency") == number)
             for name in ("opening", "paid", "closing", "held", "available"):
                 sums[name] = _sum(part, f"{name}_minor")
-        if own.any() or any(sums.values()):
+        if own or any(sums.values()):
             totals[code] = sums
     counts = {
         "events": len(events),
-        "lines": len(lines),
+        "lines": len(decision.lines),
         "statements": 0 if statements is None else statements.height,
         "payouts": 0 if statements is None else statements.filter(pl.col("paid_minor") > 0).height,
         "rejects": refused.height,
@@ -220,55 +263,77 @@ def _agree(figures: Mapping[str, Any]) -> None:
             )
 
 
-def publish_run(engine: Engine, day: Day, out: Path, say: Say = lambda stage: None) -> Published:
-    """Write the files of a completed run below `out`, or those of them that are missing."""
-    say("writing files")
+def publish_run(
+    engine: Engine,
+    which: Night | Day,
+    out: Path,
+    say: Say = lambda stage: None,
+    kept_in: str | None = None,
+) -> Published:
+    """Write the files of a completed run below `out`, or those of them that are missing.
+
+    `which` is the night as it was run, or the date of a run whose night is in the book alone; the
+    bytes are the same.
+    """
     with reading(engine) as connection:
-        record = record_of(connection, day)
-    return publish(files(record), out / date_of(day).isoformat())
+        say("gathering")
+        if isinstance(which, Night):
+            record = _record_of_night(connection, which)
+        else:
+            record = record_of(connection, which, kept_in)
+        say("writing files")
+        return publish(files(record), out / date_of(record.day).isoformat())
 
 
-def record_of(connection: Connection, day: Day) -> Record:
-    """Everything that the files of the run of `day` say, as the book has it."""
-    completed = {each.day: each for each in runs.completed(connection)}
-    done = completed[day]
-    before = [each for each in completed.values() if each.day < day]
+def record_of(connection: Connection, day: Day, kept_in: str | None = None) -> Record:
+    """Everything that the files of the run of `day` say, as the book has it.
+
+    `kept_in` is where the book's lines are, if they are in segments that have been moved.
+    """
+    completed = runs.completed(connection)
+    (done,) = (each for each in completed if each.day == day)
+    before = [each for each in completed if each.day < day]
     plan = facts.plan_of(connection, done.plan_version)
-    lines = views.lines_of_run(connection, day)
-    statements = views.statements_of_run(connection, day)
-    period_lines = lines.clear()
-    names: dict[str, str] = {}
-    if done.settles and done.outputs["documents"] != "none":
-        period_lines = _period_lines(connection, day, statements, done.outputs["documents"])
-        names = views.labels(
-            connection, period_lines.filter(pl.col("level") == 1)["earner_id"], done.intake
-        )
+    due = runs.due(connection, before, day, done.intake, done.event, Zone(plan.timezone))
+    store = where_kept(connection, kept_in)
+    night = Night(
+        done,
+        due.events,
+        due.texts,
+        decided.lines_of_run(connection, store, day, due.events),
+        views.stored(connection, "entry", day),
+        views.stored(connection, "statement", day),
+    )
+    return _record_of_night(connection, night, kept_in)
+
+
+def _record_of_night(connection: Connection, night: Night, kept_in: str | None = None) -> Record:
+    done = night.run
+    names = decided.names(connection)
+    lines = Decided(connection, done.day, night.events, night.texts, night.lines, names)
+    payouts = payouts_of(night.statements)
+    period = decided.Period(connection, lines, views.last_settlement(connection, done.day), kept_in)
     return Record(
-        day=day,
-        plan=plan,
+        day=done.day,
+        plan=facts.plan_of(connection, done.plan_version),
         plan_hash=done.plan_hash,
         engine_version=done.engine_version,
         settles=done.settles,
         outputs=done.outputs,
         figures=done.figures,
         lines=lines,
-        entries=views.entries_of_run(connection, day),
-        statements=statements,
-        payouts=views.payouts_of_run(connection, day),
-        refusals=views.refusals(
-            connection,
-            views.refused_between(before[-1].intake if before else 0, done.intake),
-        ),
-        period_lines=period_lines,
-        labels=names,
+        affiliates=names.affiliate_id,
+        currencies=names.currencies,
+        entries=names.told(night.entries, done.day),
+        statements=names.told(night.statements, done.day),
+        payouts=names.told(payouts, done.day),
+        refusals=_refusals(connection, done),
+        period_lines=period.lines,
+        labels=lambda ids: views.labels(connection, ids, done.intake),
     )
 
 
-def _period_lines(
-    connection: Connection, day: Day, statements: pl.DataFrame, documents: str
-) -> pl.DataFrame:
-    """The lines of those who get a document, of all runs since the previous settlement."""
-    wanted = statements if documents == "all" else statements.filter(pl.col("paid_minor") > 0)
-    previous = views.last_settlement(connection, day)
-    first = None if previous is None else previous + 1
-    return views.lines_of(connection, wanted["affiliate_id"], first, day)
+def _refusals(connection: Connection, done: runs.Run) -> pl.DataFrame:
+    """The rows that were refused since the run before."""
+    before = [each.intake for each in runs.completed(connection) if each.day < done.day]
+    return views.refusals(connection, views.refused_between(max(before, default=0), done.intake))

@@ -1,8 +1,10 @@
 """Paydays, statements and payouts, entries and the sums that must agree."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -21,6 +23,7 @@ from commission_engine.decide.kernel import LARGEST_TOTAL, Events, Lines
 from commission_engine.ledger.accounts import Account, Kind
 from commission_engine.ledger.post import ACTIVITY, ENTRIES, activity, entries, kinds, post
 from commission_engine.ledger.settle import STATEMENTS, settle, settles
+from commission_engine.ledger.totals import control_totals
 from commission_engine.plan.terms import Every
 from commission_engine.problems import CommissionError, Exit, OutOfBalance
 
@@ -278,6 +281,7 @@ def test_lines_become_one_entry_per_beneficiary_currency_kind_and_day() -> None:
             (0, BOB, 5, 60), (0, ANN, 3, 60), (0, ANN, 4, 60), (0, ANN, 1, 61), (1, ANN, -2, 60),
             (1, ANN, -3, 60), (2, ANN, -9, 60), (3, ANN, 0, 60),
         ),
+        day=0,
     )  # fmt: skip
     expense, payable = Account.COMMISSION_EXPENSE, Account.AFFILIATE_PAYABLE
     assert posted.schema == ENTRIES
@@ -287,6 +291,68 @@ def test_lines_become_one_entry_per_beneficiary_currency_kind_and_day() -> None:
         (ANN, USD, REVERSED, 60, payable, expense, 5),
         (ANN, USD, ADJUSTED, 60, payable, expense, 9),
         (BOB, USD, EARNED, 60, expense, payable, 5),
+    ]
+
+
+def test_what_was_available_before_the_run_is_available_with_it() -> None:
+    some = lines((0, ANN, 3, 58), (0, ANN, 4, 59), (0, ANN, 5, 60), (0, ANN, 6, 61))
+    posted = post(FOUR, some, day=60)
+    assert posted.select("available_day", "amount_minor").rows() == [(60, 12), (61, 6)]
+
+
+def in_plain_words(of: Events, each: Lines, day: int) -> tuple[Any, Any]:
+    """Entries and activity as dictionaries would have them."""
+    amounts: Counter[tuple[int, ...]] = Counter()
+    seen: dict[tuple[int, int], list[int]] = {}
+    kind = kinds(of, each).to_list()
+    for n, row in enumerate(each.row.tolist()):
+        who, code = int(each.beneficiary[n]), int(of.currency[row])
+        freed = max(int(each.available_day[n]), day)
+        amounts[who, code, kind[n], freed] += int(each.commission[n])
+        seen.setdefault((who, code), []).append(int(of.root_day[row]))
+    entries = [(*key, abs(amount)) for key, amount in sorted(amounts.items()) if amount]
+    return entries, [(*key, len(days), min(days)) for key, days in sorted(seen.items())]
+
+
+@pytest.mark.parametrize("spread", [1, 10**6, 2**45], ids=["dense", "sparse", "beyond 64 bits"])
+@pytest.mark.parametrize("place", ["few places", "no room for places"])
+def test_entries_and_activity_are_those_of_plain_dictionaries(
+    spread: int, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commission_engine.ledger.post.ROWS_AT_ONCE", 64)
+    if place != "few places":
+        monkeypatch.setattr("commission_engine.ledger.post.MOST_PLACES", 0)
+    random = Random(spread)
+    some = events(*((n, n - n % 3 // 2, random.choice((1, 2)) * spread, 5 - n) for n in range(99)))
+    rows = sorted(random.choices(range(99), k=500))
+    sign = {EARNED: 1, REVERSED: -1, ADJUSTED: -1}
+    kind = kinds(some, lines(*((row, 0, 0, 0) for row in range(99)))).to_list()
+    every = lines(
+        *(
+            (row, random.randrange(7) * spread, sign[kind[row]] * random.randrange(3),
+             random.randrange(55, 65) * (1 + spread // 1000))
+            for row in rows
+        )
+    )  # fmt: skip
+    posted, active = in_plain_words(some, every, 60)
+    names = ("affiliate", "currency", "kind", "available_day", "amount_minor")
+    assert post(some, every, 60).select(names).rows() == posted
+    assert activity(some, every).rows() == active
+
+
+def test_control_totals_are_exact_whatever_their_size() -> None:
+    large = 10**18 - 1
+    many = events(*((n, n, 1 + n % 2, large) for n in range(40)), (40, 0, 1, -large))
+    every = lines(*((n, ANN, large, 0) for n in range(40)), (40, ANN, -large, 0))
+    some, other = {"base": 19 * large}, {"base": 20 * large}
+    some |= {"gross": 19 * large, "commission": 19 * large, "earned": 20 * large}
+    other |= {"gross": 20 * large, "commission": 20 * large, "earned": 20 * large}
+    none = {"reversed": 0, "adjusted": 0}
+    assert control_totals(many, every, 4) == [
+        {},
+        some | none | {"reversed": -large},
+        other | none,
+        {},
     ]
 
 
@@ -316,9 +382,9 @@ def test_an_entry_of_the_wrong_sign_is_refused(kind: Kind, amount: int) -> None:
 def test_commissions_beyond_what_64_bits_hold_are_refused() -> None:
     half = LARGEST_TOTAL // 2
     many = events((1, 1, USD, half), (2, 2, USD, half))
-    assert post(many, lines((0, ANN, half, 60), (1, BOB, half - 1, 60))).height == 2
+    assert post(many, lines((0, ANN, half, 60), (1, BOB, half - 1, 60)), 0).height == 2
     with pytest.raises(CommissionError, match=f"a total of {LARGEST_TOTAL} minor units is more"):
-        post(many, lines((0, ANN, half, 60), (1, BOB, half, 60)))
+        post(many, lines((0, ANN, half, 60), (1, BOB, half, 60)), 0)
 
 
 def test_activity_counts_lines_and_has_the_first_day_of_their_orders() -> None:

@@ -5,13 +5,14 @@ import io
 import json
 import os
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -19,15 +20,17 @@ from hypothesis import strategies as st
 
 from commission_engine.book.views import ENTRIES, LINES, REFUSALS, STATEMENTS
 from commission_engine.calendar import day_of, iso_instant
+from commission_engine.decide.kernel import REASONS
 from commission_engine.ledger.accounts import SIDES, Kind
 from commission_engine.money import Rate, Rounding, plain
 from commission_engine.plan.terms import Every, Level, Payout, Plan, Terms
 from commission_engine.problems import CommissionError
-from commission_engine.publish import text
-from commission_engine.publish.files import files
+from commission_engine.publish import folder, text
+from commission_engine.publish.files import files, lines_table
 from commission_engine.publish.folder import Made, Published, publish
 from commission_engine.publish.ids import payout_id, pseudonym, statement_id
-from commission_engine.publish.record import Record
+from commission_engine.publish.lines import lines_csv
+from commission_engine.publish.record import LinesPart, Record
 
 STEADY = settings(deadline=None, derandomize=True, database=None)
 """The same examples every time, however busy the machine is."""
@@ -263,6 +266,31 @@ THE_PAYOUTS = pl.DataFrame(
     schema={k: ENTRIES[k] for k in ("run_day", "affiliate_id", "currency", "decimals")}
     | {"amount_minor": pl.Int64},
 )
+PEOPLE, CODES = ["ann", "bob", "cat"], {"": 0, "JPY": 0, "KWD": 3}
+
+
+def part_of(lines: pl.DataFrame, people: list[str] = PEOPLE) -> LinesPart:
+    """LINES as a run's files take them: one event per line, and the lines."""
+    named = lines.with_columns(
+        earner=pl.col("earner_id").map_elements(people.index, pl.Int64),
+        beneficiary=pl.col("beneficiary_id").map_elements(people.index, pl.Int64),
+        currency=pl.col("currency").map_elements(list(CODES).index, pl.Int64),
+        reason=pl.col("reason").map_elements([str(each) for each in REASONS].index, pl.Int64),
+        row=pl.int_range(pl.len()),
+    )
+    said = ("event_id", "order_id", "occurred_us", "earner", "currency", "base_minor")
+    rest = ("row", "level", "beneficiary", "gross_minor", "commission_minor", "reason")
+    return named.select(said), named.select(*rest, "terms_day", "available_day")
+
+
+def of_these(lines: pl.DataFrame) -> Callable[[pl.Series], pl.DataFrame]:
+    return lambda ids: lines.filter(pl.col("beneficiary_id").is_in(ids.implode()))
+
+
+def named(**names: str) -> Callable[[pl.Series], dict[str, str]]:
+    return lambda _ids: names
+
+
 RECORD = Record(
     day=LAST,
     plan=PLAN,
@@ -277,7 +305,9 @@ RECORD = Record(
             "JPY": {"commission": 120, "closing": 0, "paid": 120, "reversed": -30},
         },
     },
-    lines=THE_LINES,
+    lines=[part_of(THE_LINES[:2]), part_of(THE_LINES[2:])],
+    affiliates=pl.Series(PEOPLE),
+    currencies=pl.DataFrame({"code": list(CODES), "decimals": list(CODES.values())}),
     entries=pl.DataFrame(
         [
             entry(Kind.EARNED, 100, YEN),  # as if from two days of availability
@@ -314,16 +344,16 @@ RECORD = Record(
         ],
         schema=REFUSALS,
     ),
-    period_lines=THE_LINES,
-    labels={"bob": "Bob, Inc."},
+    period_lines=of_these(THE_LINES),
+    labels=named(bob="Bob, Inc."),
 )  # fmt: skip
 
 
 def made(record: Record = RECORD) -> dict[str, bytes]:
-    found = list(files(record))
-    assert found[-1].name == "manifest.json"
-    assert len({each.name for each in found}) == len(found)
-    return {each.name: each.content for each in found}
+    found = [(each.name, b"".join(each.parts)) for each in files(record)]
+    assert found[-1][0] == "manifest.json"
+    assert len(dict(found)) == len(found)
+    return dict(found)
 
 
 STATEMENT = "statements/st-20260131-9g2lepkkaesel3k0.csv"
@@ -422,12 +452,12 @@ def test_a_night_without_anything_has_all_its_files() -> None:
         RECORD,
         settles=False,
         figures={"counts": {}, "totals": {}},
-        lines=RECORD.lines.clear(),
+        lines=[],
         entries=RECORD.entries.clear(),
         statements=RECORD.statements.clear(),
         payouts=RECORD.payouts.clear(),
         refusals=RECORD.refusals.clear(),
-        period_lines=RECORD.period_lines.clear(),
+        period_lines=of_these(THE_LINES.clear()),
     )
     contents = made(empty)
     contents.pop("manifest.json")
@@ -436,6 +466,63 @@ def test_a_night_without_anything_has_all_its_files() -> None:
         for name, text in EXACTLY.items()
         if name != STATEMENT
     }
+
+
+ids = st.text(st.sampled_from("ab,'=\"\n\r é."), min_size=1, max_size=5)
+
+
+@st.composite
+def some_lines(draw: st.DrawFn) -> tuple[pl.DataFrame, list[str]]:
+    """Lines of one run, and everybody whom they name."""
+    people = draw(st.lists(ids, min_size=1, max_size=4, unique=True))
+    rows = []
+    for _ in range(draw(st.integers(0, 12))):
+        code = draw(st.sampled_from(("JPY", "KWD")))
+        micros = st.sampled_from((0, 0, 1, 120_000))
+        minor = st.integers(-3000, 3000) | st.integers(1 - 10**18, 10**18 - 1)
+        rows.append(
+            {
+                "run_day": LAST,
+                "event_id": draw(ids),
+                "order_id": draw(ids),
+                "occurred_us": draw(st.integers(-(10**10), 10**11)) * 10**6 + draw(micros),
+                "earner_id": draw(st.sampled_from(people)),
+                "level": draw(st.integers(0, 12)),
+                "beneficiary_id": draw(st.sampled_from(people)),
+                "currency": code,
+                "decimals": CODES[code],
+                **{f"{name}_minor": draw(minor) for name in ("base", "gross", "commission")},
+                "reason": draw(st.sampled_from(["", "closed", "order"])),
+                "available_day": draw(st.integers(-700_000, 2_900_000) | st.integers(0, 9)),
+                "terms_day": draw(st.sampled_from([FIRST, FIRST + 400])),
+            }
+        )
+    return pl.DataFrame(rows, schema=LINES, orient="row"), people
+
+
+@STEADY
+@given(some_lines(), st.integers(1, 5), st.sampled_from(["acme", '=a "b", c']))
+def test_lines_in_pieces_are_the_lines_of_the_table(
+    drawn: tuple[pl.DataFrame, list[str]], size: int, programme: str
+) -> None:
+    """The fast way of the file gives what the plain way of `commission lines` gives."""
+    lines, people = drawn
+    plan = replace(PLAN, name=programme)
+    record = replace(
+        RECORD,
+        plan=plan,
+        figures={"counts": {"lines": size}, "totals": {}},
+        affiliates=pl.Series(people),
+        lines=[part_of(part, people) for part in lines.iter_slices(size)],
+    )
+    parts = list(lines_csv(record))
+    assert b"".join(part for part, _ in parts) == text.csv(lines_table(lines, plan))
+    assert sum(rows for _, rows in parts) == lines.height
+
+
+def test_a_whole_day_of_seconds_is_written_as_the_calendar_writes_it() -> None:
+    us = np.arange(2 * 86_400) * 1_000_000 - 86_400_000_000
+    assert text.instants(us).to_list() == [iso_instant(int(each)) for each in us]
 
 
 # -- documents
@@ -489,16 +576,18 @@ def test_nobody_reads_of_those_he_does_not_know() -> None:
     who = ("ann", "bob", "dan-direct", "cat-private", "eve-private")
     record = replace(
         RECORD,
-        period_lines=pl.concat([RECORD.period_lines[:1]] * 5).with_columns(
-            level=pl.Series(levels), earner_id=pl.Series(who),
-            event_id=pl.Series([f"x{n}-of-{each}" for n, each in enumerate(who)]),
+        period_lines=of_these(
+            pl.concat([THE_LINES[:1]] * 5).with_columns(
+                level=pl.Series(levels), earner_id=pl.Series(who),
+                event_id=pl.Series([f"x{n}-of-{each}" for n, each in enumerate(who)]),
+            )
         ),
         plan=replace(
             PLAN,
             terms=(Terms(FIRST, 14, tuple(Level(n, Rate(2, 10)) for n in range(4))),),
         ),
         statements=RECORD.statements[:1],
-        labels={"bob": "=Bob", "cat-private": "Cat Private"},
+        labels=named(**{"bob": "=Bob", "cat-private": "Cat Private"}),
     )  # fmt: skip
     (document,) = documents(record).values()
     header, *rows = read_csv(document)
@@ -515,7 +604,7 @@ def test_nobody_reads_of_those_he_does_not_know() -> None:
 
 
 def test_a_name_of_several_lines_does_not_tear_a_document() -> None:
-    record = replace(RECORD, labels={"bob": 'Bob\r\n\n=1,\u2028"x"\r'})
+    record = replace(RECORD, labels=named(bob='Bob\r\n\n=1,\u2028"x"\r'))
     (document,) = documents(record).values()
     assert document.count(b"\n") == EXACTLY[STATEMENT].count("\n")
     assert [row[6] for row in read_csv(document)[2:4]] == ['Bob  =1, "x"'] * 2
@@ -527,7 +616,7 @@ def test_a_document_holds_its_readers_lines_alone() -> None:
         RECORD,
         outputs={"documents": "all", "formats": ["csv"]},
         statements=pl.concat([RECORD.statements, UNPAID]),
-        period_lines=pl.concat([THE_LINES, of_zoe]),
+        period_lines=of_these(pl.concat([THE_LINES, of_zoe])),
     )
     both = documents(record)
     assert both[STATEMENT].decode() == EXACTLY[STATEMENT]
@@ -545,8 +634,8 @@ def test_what_a_cap_or_a_closed_account_took_is_said_in_words() -> None:
     reasons = ["", "closed", "order", "day", "week", "month", "quarter", "year", "lifetime"]
     record = replace(
         RECORD,
-        period_lines=pl.concat([RECORD.period_lines[:1]] * len(reasons)).with_columns(
-            reason=pl.Series(reasons)
+        period_lines=of_these(
+            pl.concat([THE_LINES[:1]] * len(reasons)).with_columns(reason=pl.Series(reasons))
         ),
         statements=RECORD.statements[:1],
     )
@@ -562,7 +651,13 @@ def test_what_a_cap_or_a_closed_account_took_is_said_in_words() -> None:
 # -- the folder
 
 
-TWO = (Made("lines.csv", b"a,b\n"), Made("statements/st-1.csv", b"c\n"), Made("m.json", b"{}\n"))
+CONTENTS = {"lines.csv": b"a,b\n", "statements/st-1.csv": b"c\n", "m.json": b"{}\n"}
+
+
+def two() -> Iterator[Made]:
+    """Files whose parts can be gone through once."""
+    for name, content in CONTENTS.items():
+        yield Made(name, iter([content[:2], content[2:]]))
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -580,13 +675,15 @@ def target(tmp_path: Path) -> Path:
 
 
 def test_a_new_folder_has_every_file_and_nothing_else(target: Path) -> None:
-    assert publish(TWO, target) == Published(target, ("lines.csv", "statements/st-1.csv", "m.json"))
-    assert tree(target.parent) == {f"2026-01-31/{each.name}": each.content for each in TWO}
+    assert publish(two(), target) == Published(
+        target, ("lines.csv", "statements/st-1.csv", "m.json")
+    )
+    assert tree(target.parent) == {f"2026-01-31/{name}": each for name, each in CONTENTS.items()}
 
 
 def test_a_folder_appears_only_when_everything_is_written(target: Path) -> None:
     def broken() -> Iterator[Made]:
-        yield TWO[0]
+        yield next(two())
         assert not target.exists()
         raise KeyboardInterrupt
 
@@ -596,35 +693,35 @@ def test_a_folder_appears_only_when_everything_is_written(target: Path) -> None:
 
 
 def test_publishing_twice_writes_nothing(target: Path) -> None:
-    publish(TWO, target)
+    publish(two(), target)
     before = {path: path.stat().st_mtime_ns for path in target.rglob("*")}
-    assert publish(TWO, target) == Published(target, ())
+    assert publish(two(), target) == Published(target, ())
     assert {path: path.stat().st_mtime_ns for path in target.rglob("*")} == before
 
 
-@pytest.mark.parametrize("missing", [each.name for each in TWO])
+@pytest.mark.parametrize("missing", CONTENTS)
 def test_a_missing_file_is_written_again(target: Path, missing: str) -> None:
-    publish(TWO, target)
+    publish(two(), target)
     before = tree(target)
     (target / missing).unlink()
-    assert publish(TWO, target) == Published(target, (missing,))
+    assert publish(two(), target) == Published(target, (missing,))
     assert tree(target) == before
 
 
 def test_what_others_put_there_stays(target: Path) -> None:
-    publish(TWO, target)
+    publish(two(), target)
     (target / "note.txt").write_text("checked")
-    assert publish(TWO, target).written == ()
+    assert publish(two(), target).written == ()
     assert (target / "note.txt").read_text() == "checked"
 
 
 def test_an_altered_file_is_refused_and_nothing_is_written(target: Path) -> None:
-    publish(TWO, target)
+    publish(two(), target)
     (target / "lines.csv").write_bytes(b"a,B\n")
     (target / "m.json").unlink()
     before = tree(target)
     with pytest.raises(CommissionError) as caught:
-        publish(TWO, target)
+        publish(two(), target)
     assert caught.value.message == f"{target}: lines.csv differs from what this run has published"
     assert caught.value.hint == (
         "Nothing was written. Move the folder away and run the command again to get the published"
@@ -633,26 +730,62 @@ def test_an_altered_file_is_refused_and_nothing_is_written(target: Path) -> None
     assert tree(target) == before
 
 
+def test_a_longer_or_shorter_file_is_altered_too(target: Path) -> None:
+    publish(two(), target)
+    for content in (b"a,b\nc", b"a,", b""):
+        (target / "lines.csv").write_bytes(content)
+        with pytest.raises(CommissionError, match=r"lines\.csv differs"):
+            publish(two(), target)
+        assert (target / "lines.csv").read_bytes() == content
+
+
+def test_the_manifest_is_of_the_whole_files_whoever_stops_reading_them(target: Path) -> None:
+    publish(files(RECORD), target)
+    before = tree(target)
+    (target / "lines.csv").write_bytes(b"")
+    (target / "manifest.json").write_bytes(b"{")
+    with pytest.raises(CommissionError) as caught:
+        publish(files(RECORD), target)
+    assert "lines.csv, manifest.json differs" in caught.value.message
+    (target / "manifest.json").unlink()
+    (target / "lines.csv").write_bytes(before["lines.csv"])
+    assert publish(files(RECORD), target).written == ("manifest.json",)
+    assert tree(target) == before
+
+
+def test_documents_are_made_durable_one_by_one_where_the_system_cannot_at_once(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    durable = []
+    monkeypatch.setattr(folder, "_sync", lambda path: durable.append(path.name))
+    publish(two(), target)
+    assert ("lines.csv" in durable, "st-1.csv" in durable) == (True, False)
+    durable.clear()
+    monkeypatch.setattr(folder, "_sync_filesystem", lambda path: False)
+    publish(two(), target.with_name("2026-02-28"))
+    assert {"lines.csv", "m.json", "st-1.csv", "statements"} <= set(durable)
+
+
 def test_drafts_of_killed_processes_are_swept(target: Path) -> None:
     half = target.with_name(".2026-01-31.draft-99999") / "statements"
     half.mkdir(parents=True)
     (half / "st-1.csv").write_bytes(b"hal")
     other = target.with_name(".2026-02-01.draft-99999")
     other.mkdir()
-    publish(TWO, target)
+    publish(two(), target)
     assert not half.parent.exists()
     assert other.exists(), "of another date, so not ours"
     (target / "m.json").unlink()
     (target / ".m.json.draft-99999").write_bytes(b"{")
     (target / "statements" / ".st-1.csv.draft-99999").write_bytes(b"")
-    publish(TWO, target)
-    assert tree(target) == {each.name: each.content for each in TWO}
+    publish(two(), target)
+    assert tree(target) == CONTENTS
 
 
 def test_a_folder_that_cannot_be_written_is_named(target: Path) -> None:
     target.parent.write_text("a file where the folder should be")
     with pytest.raises(CommissionError) as caught:
-        publish(TWO, target)
+        publish(two(), target)
     draft = target.with_name(f".2026-01-31.draft-{os.getpid()}")
     assert caught.value.message == f"{draft / 'lines.csv'}: cannot be written: Not a directory"
     assert caught.value.hint == (
@@ -667,16 +800,16 @@ def test_a_full_disk_publishes_nothing(target: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CommissionError, match=r"lines\.csv: cannot be written: No space left"):
-        publish(TWO, target)
+        publish(two(), target)
     assert not target.exists()
     monkeypatch.undo()
-    publish(TWO, target)
-    assert tree(target.parent) == {f"2026-01-31/{each.name}": each.content for each in TWO}
+    publish(two(), target)
+    assert tree(target.parent) == {f"2026-01-31/{name}": each for name, each in CONTENTS.items()}
 
 
 def test_a_file_where_a_runs_folder_should_be_stays(target: Path) -> None:
     target.parent.mkdir()
     target.write_text("precious")
     with pytest.raises(CommissionError, match="cannot be written"):
-        publish(TWO, target)
+        publish(two(), target)
     assert target.read_text() == "precious"

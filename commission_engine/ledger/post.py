@@ -1,11 +1,22 @@
 """Lines become entries: one per beneficiary, currency, kind and day of availability."""
 
+from collections.abc import Callable, Iterator, Sequence
+from math import prod
+from typing import TypeAlias
+
 import numpy as np
 import polars as pl
 
+from commission_engine.calendar import Day, Ints
 from commission_engine.decide.kernel import Events, Lines, check_total
 from commission_engine.ledger.accounts import RAISES_PAYABLE, SIDES, Kind
 from commission_engine.problems import OutOfBalance
+
+ROWS_AT_ONCE = 1 << 17
+"""Lines that are worked on at a time: their columns fit into a processor's cache."""
+
+MOST_PLACES = 1 << 25
+"""For 256 MB of totals at most."""
 
 ENTRIES = pl.Schema(
     {
@@ -28,29 +39,36 @@ ACTIVITY = pl.Schema(
 
 def kinds(events: Events, lines: Lines) -> pl.Series:
     """The kind of each line: that of its event."""
-    event = events.event != events.order
-    kind = np.where(event, Kind.REVERSED, np.where(events.amount < 0, Kind.ADJUSTED, Kind.EARNED))
-    return pl.Series("kind", kind[lines.row], dtype=pl.Int64)
+    return pl.Series("kind", kinds_of_events(events)[lines.row], dtype=pl.Int64)
 
 
-def post(events: Events, lines: Lines) -> pl.DataFrame:
-    """The entries of a run's lines, shaped ENTRIES and sorted by it; none for a zero."""
+def kinds_of_events(events: Events) -> Ints:
+    """The kind of each event's lines, as int8."""
+    of_roots = np.where(events.amount < 0, np.int8(Kind.ADJUSTED), np.int8(Kind.EARNED))
+    return np.where(events.event != events.order, np.int8(Kind.REVERSED), of_roots)
+
+
+def post(events: Events, lines: Lines, day: Day) -> pl.DataFrame:
+    """The entries of the lines of the run of `day`, shaped ENTRIES and sorted by it; none for a
+    zero.
+
+    What was available before the run is available with it: statements only ask what a later day
+    frees, and so there are fewer entries.
+    """
     check_total(lines.commission)
-    frame = pl.DataFrame(
-        {
-            "affiliate": lines.beneficiary,
-            "currency": events.currency[lines.row],
-            "kind": kinds(events, lines),
-            "available_day": lines.available_day,
-            "amount": lines.commission,
-        }
+    kind = kinds_of_events(events)
+    keys = _Keys(
+        (
+            lambda rows: lines.beneficiary[rows],
+            lambda rows: events.currency[lines.row[rows]],
+            lambda rows: kind[lines.row[rows]],
+            lambda rows: np.maximum(lines.available_day[rows], day),
+        ),
+        len(lines),
     )
-    summed = (
-        frame.group_by("affiliate", "currency", "kind", "available_day")
-        .agg(pl.col("amount").sum())
-        .filter(pl.col("amount") != 0)
-    )
-    return entries(summed)
+    columns, amount = keys.sums(lines.commission)
+    names = ("affiliate", "currency", "kind", "available_day")
+    return entries(pl.DataFrame({**dict(zip(names, columns, strict=True)), "amount": amount}))
 
 
 def entries(signed: pl.DataFrame) -> pl.DataFrame:
@@ -68,6 +86,7 @@ def entries(signed: pl.DataFrame) -> pl.DataFrame:
             amount_minor=pl.col("amount").abs(),
         )
         .select(ENTRIES.names())
+        .cast(ENTRIES)
         .sort(ENTRIES.names())
     )
 
@@ -80,15 +99,102 @@ def signed() -> pl.Expr:
 
 def activity(events: Events, lines: Lines) -> pl.DataFrame:
     """Who had lines, shaped ACTIVITY and sorted by affiliate and currency."""
-    return (
-        pl.DataFrame(
-            {
-                "affiliate": lines.beneficiary,
-                "currency": events.currency[lines.row],
-                "day": events.root_day[lines.row],
-            }
-        )
-        .group_by("affiliate", "currency")
-        .agg(lines=pl.len().cast(pl.Int64), earliest_day=pl.col("day").min())
-        .sort("affiliate", "currency")
+    keys = _Keys(
+        (
+            lambda rows: lines.beneficiary[rows],
+            lambda rows: events.currency[lines.row[rows]],
+        ),
+        len(lines),
     )
+    (affiliate, currency), count, day = keys.counts(lambda rows: events.root_day[lines.row[rows]])
+    frame = pl.DataFrame(
+        {"affiliate": affiliate, "currency": currency, "lines": count, "earliest_day": day}
+    )
+    return frame.cast(ACTIVITY)
+
+
+Column: TypeAlias = Callable[[slice], Ints]
+"""The values of the lines in a slice; made when they are needed, for they are many."""
+
+
+class _Keys:
+    """Several columns as one number per line: its place where every combination had one."""
+
+    def __init__(self, columns: Sequence[Column], rows: int) -> None:
+        self._columns = columns
+        self._rows = rows
+        self._low, self._span = [], []
+        for column in columns:
+            ends = [(int(part.min()), int(part.max())) for part in map(column, self._slices())] or [
+                (0, 0)
+            ]
+            low, high = min(low for low, _ in ends), max(high for _, high in ends)
+            self._low.append(low)
+            self._span.append(high - low + 1)
+        self._places = prod(self._span)
+
+    def sums(self, amounts: Ints) -> tuple[list[Ints], Ints]:
+        """The combinations whose amounts do not come to zero, in order, and what they come to."""
+        if self._has_room():
+            total = np.zeros(self._places, np.int64)
+            for rows in self._slices():
+                np.add.at(total, self._packed(rows), amounts[rows])
+            used = np.flatnonzero(total)
+            return self._unpacked(used), total[used]
+        order, first = self._sorted()
+        total = np.add.reduceat(amounts[order], first) if len(first) else amounts[:0]
+        used = np.flatnonzero(total)
+        return self._picked(order[first[used]]), total[used]
+
+    def counts(self, days: Column) -> tuple[list[Ints], Ints, Ints]:
+        """The combinations there are, in order, how many lines each has, and its first day."""
+        if self._has_room():
+            count = np.zeros(self._places, np.int64)
+            earliest = np.full(self._places, np.iinfo(np.int64).max)
+            for rows in self._slices():
+                place = self._packed(rows)
+                np.add.at(count, place, 1)
+                np.minimum.at(earliest, place, days(rows).astype(np.int64))
+            used = np.flatnonzero(count)
+            return self._unpacked(used), count[used], earliest[used]
+        order, first = self._sorted()
+        count = np.diff(np.append(first, self._rows))
+        day = days(slice(None))[order]
+        return self._picked(order[first]), count, np.minimum.reduceat(day, first)
+
+    def _slices(self) -> Iterator[slice]:
+        for start in range(0, self._rows, ROWS_AT_ONCE):
+            yield slice(start, min(start + ROWS_AT_ONCE, self._rows))
+
+    def _has_room(self) -> bool:
+        """Whether a place for every combination takes less than sorting the lines does."""
+        return self._places <= min(4 * self._rows + ROWS_AT_ONCE, MOST_PLACES)
+
+    def _packed(self, rows: slice) -> Ints:
+        place: Ints = np.zeros(1, np.int64)
+        for column, low, span in zip(self._columns, self._low, self._span, strict=True):
+            place = place * span + (column(rows).astype(np.int64) - low)
+        return place
+
+    def _unpacked(self, place: Ints) -> list[Ints]:
+        columns = []
+        for low, span in zip(reversed(self._low), reversed(self._span), strict=True):
+            place, value = np.divmod(place, span)
+            columns.append(value + low)
+        return columns[::-1]
+
+    def _sorted(self) -> tuple[Ints, Ints]:
+        """The lines brought together by combination, and where each begins."""
+        if self._places < 2**63:
+            packed = self._packed(slice(0, self._rows))
+            order = np.argsort(packed)
+            packed = packed[order]
+            begins = np.append(True, packed[1:] != packed[:-1])
+        else:
+            values = [column(slice(0, self._rows)) for column in self._columns]
+            order = np.lexsort(values[::-1])
+            begins = np.any([np.append(True, np.diff(each[order]) != 0) for each in values], axis=0)
+        return order, np.flatnonzero(begins)
+
+    def _picked(self, rows: Ints) -> list[Ints]:
+        return [column(slice(0, self._rows))[rows] for column in self._columns]

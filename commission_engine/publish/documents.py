@@ -12,7 +12,7 @@ from commission_engine.calendar import Zone
 from commission_engine.ledger.accounts import Kind
 from commission_engine.publish import text
 from commission_engine.publish.folder import Made
-from commission_engine.publish.ids import pseudonym, statement_id
+from commission_engine.publish.ids import pseudonyms
 from commission_engine.publish.rates import rates
 from commission_engine.publish.record import Record
 
@@ -33,20 +33,25 @@ READERS_AT_ONCE = 10_000
 
 
 def documents(record: Record) -> Iterator[Made]:
-    """The documents that the run's configuration asks for, by affiliate."""
+    """The documents that the run's configuration asks for, by affiliate.
+
+    The record's statements have their statement_id.
+    """
     which = record.outputs["documents"]
     if which == "none" or not record.settles:
         return
     wanted = record.statements.filter((pl.col("paid_minor") > 0) | pl.lit(which == "all"))
     readers = wanted["affiliate_id"].unique().sort()
     for start in range(0, len(readers), READERS_AT_ONCE):
-        table = documents_table(record, readers[start : start + READERS_AT_ONCE])
-        header, *rows = text.csv(table.drop("affiliate_id")).splitlines(keepends=True)
-        counts = table.group_by("affiliate_id", maintain_order=True).len()
+        part = readers[start : start + READERS_AT_ONCE]
+        table = documents_table(record, part)
+        header, *rows = text.csv(table.drop("affiliate_id", "statement_id")).splitlines(
+            keepends=True
+        )
+        counts = table.group_by("affiliate_id", "statement_id", maintain_order=True).len()
         row = 0
-        for affiliate_id, count in counts.iter_rows():
-            name = statement_id(record.plan.name, record.day, affiliate_id)
-            yield Made(f"statements/{name}.csv", b"".join([header, *rows[row : row + count]]))
+        for _, name, count in counts.iter_rows():
+            yield Made(f"statements/{name}.csv", [b"".join([header, *rows[row : row + count]])])
             row += count
 
 
@@ -55,11 +60,10 @@ def documents_table(record: Record, readers: pl.Series) -> pl.DataFrame:
     the payout and the closing, with the balance after each.
 
     `reference` is the statement's id and the row's number in it. An affiliate's rows are
-    together, in the order of ids; `affiliate_id` is there to tell them apart.
+    together, in the order of ids; `affiliate_id` and `statement_id` are there to tell them apart.
     """
     balances = record.statements.filter(pl.col("affiliate_id").is_in(readers.implode()))
-    theirs = record.period_lines.filter(pl.col("beneficiary_id").is_in(readers.implode()))
-    body = _lines(record, theirs)
+    body = _lines(record, record.period_lines(readers))
     paid = balances.filter(pl.col("paid_minor") != 0)
     nothing = pl.lit(None, pl.Int64)
     parts = (
@@ -79,14 +83,11 @@ def documents_table(record: Record, readers: pl.Series) -> pl.DataFrame:
             number=pl.int_range(1, pl.len() + 1).over("affiliate_id"),
         )
     )
-    names = {
-        reader: statement_id(record.plan.name, record.day, reader)
-        for reader in balances["affiliate_id"].unique()
-    }
-    statement = pl.col("affiliate_id").replace_strict(names, return_dtype=pl.String)
-    return rows.select(
+    ids = balances.select("affiliate_id", "statement_id").unique()
+    return rows.join(ids, on="affiliate_id", how="left", maintain_order="left").select(
         "affiliate_id",
-        pl.format("{}.{}", statement, "number").alias("reference"),
+        "statement_id",
+        pl.format("{}.{}", "statement_id", "number").alias("reference"),
         "currency",
         "row",
         text.day("day").alias("date"),
@@ -148,15 +149,23 @@ def _lines(record: Record, lines: pl.DataFrame) -> pl.DataFrame:
 def _callings(record: Record, lines: pl.DataFrame) -> pl.DataFrame:
     """Whom an affiliate reads of: himself, a direct referral by name, others by a pseudonym."""
     pairs = lines.select("beneficiary_id", "earner_id", "level").unique()
-    called = [
-        "you"
-        if level == 0
-        else _one_line(record.labels.get(earner, earner))
-        if level == 1
-        else f"#{pseudonym(record.plan.name, reader, earner)}"
-        for reader, earner, level in pairs.iter_rows()
-    ]
-    return pairs.with_columns(pl.Series("from", called, dtype=pl.String))
+    direct = pairs.filter(pl.col("level") == 1)
+    names = record.labels(direct["earner_id"].unique())
+    deeper = pairs.filter(pl.col("level") > 1)
+    hidden = pseudonyms(record.plan.name, deeper["beneficiary_id"], deeper["earner_id"])
+    return pl.concat(
+        [
+            pairs.filter(pl.col("level") == 0).with_columns(pl.lit("you").alias("from")),
+            direct.with_columns(
+                pl.Series(
+                    "from",
+                    [_one_line(names.get(earner, earner)) for earner in direct["earner_id"]],
+                    dtype=pl.String,
+                )
+            ),
+            deeper.with_columns(("#" + hidden).alias("from")),
+        ]
+    )
 
 
 def _one_line(name: str) -> str:

@@ -1,8 +1,11 @@
 """The files of a run, from what the book holds of it: the same rows give the same bytes."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, TypeAlias
 
 import polars as pl
 
@@ -13,7 +16,8 @@ from commission_engine.plan.terms import Plan
 from commission_engine.publish import text
 from commission_engine.publish.documents import documents
 from commission_engine.publish.folder import Made
-from commission_engine.publish.ids import payout_id, statement_id
+from commission_engine.publish.ids import payout_ids, statement_ids
+from commission_engine.publish.lines import lines_csv
 from commission_engine.publish.rates import rates
 from commission_engine.publish.record import Record
 from commission_engine.raw import shown
@@ -23,34 +27,81 @@ ROWS_AT_ONCE = 200_000
 FORMAT = 1
 """Of the manifest and the files beside it; raised when their form changes."""
 
+Parts: TypeAlias = Iterator[tuple[bytes, int]]
+"""Bytes of a table's file, each with the count of rows in them."""
+
 
 def files(record: Record) -> Iterator[Made]:
-    """Every file of the run, the manifest last."""
+    """Every file of the run, the manifest last; each is made while it is gone through."""
     plan = record.plan
-    tables: dict[str, tuple[pl.DataFrame, Callable[[pl.DataFrame, Plan], pl.DataFrame]]] = {
-        "lines.csv": (record.lines, lines_table),
-        "statements.csv": (record.statements, statements_table),
-        "payouts.csv": (record.payouts, payouts_table),
-        "journal.csv": (pairs(record.entries), journal_table),
-        "rejects.csv": (record.refusals, rejects_table),
+    record = _with_ids(record)
+    tables = {
+        "lines.csv": _ahead(lines_csv(record)),
+        "statements.csv": _in_parts(record.statements, plan, statements_table),
+        "payouts.csv": _in_parts(record.payouts, plan, payouts_table),
+        "journal.csv": _in_parts(
+            _with_sources(pairs(record.entries), record.payouts), plan, journal_table
+        ),
+        "rejects.csv": _in_parts(record.refusals, plan, rejects_table),
     }
     listed: dict[str, dict[str, Any]] = {}
-    for name, (frame, table) in tables.items():
-        made = Made(name, _in_parts(frame, lambda part: table(part, plan)))  # noqa: B023
-        size = len(made.content)
-        listed[name] = {"bytes": size, "rows": frame.height, "sha256": made.digest}
-        yield made
+    for name, parts in tables.items():
+        counted = _Counted(parts)
+        yield Made(name, counted)
+        listed[name] = {**counted.said(), "rows": counted.rows}
     for made in documents(record):
-        listed[made.name] = {"bytes": len(made.content), "sha256": made.digest}
-        yield made
-    yield Made("manifest.json", _json(manifest(record, listed)))
+        counted = _Counted((part, 0) for part in made.parts)
+        yield Made(made.name, counted)
+        listed[made.name] = counted.said()
+    yield Made("manifest.json", [_json(manifest(record, listed))])
 
 
-def _in_parts(frame: pl.DataFrame, table: Callable[[pl.DataFrame], pl.DataFrame]) -> bytes:
-    """The CSV of a large table, whose text is never there as a whole but as bytes."""
-    parts = [text.csv(table(frame.clear()))]
-    parts += [text.csv(table(part), header=False) for part in frame.iter_slices(ROWS_AT_ONCE)]
-    return b"".join(parts)
+class _Counted:
+    """A file's parts, counted while they are gone through."""
+
+    def __init__(self, parts: Iterable[tuple[bytes, int]]) -> None:
+        self._parts = iter(parts)
+        self._hash = sha256()
+        self.size = self.rows = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part, rows in self._parts:
+            self._hash.update(part)
+            self.size += len(part)
+            self.rows += rows
+            yield part
+
+    def said(self) -> dict[str, Any]:
+        """Size and SHA-256 of the whole file, also where nobody wanted to see the end of it."""
+        for _ in self:
+            pass
+        return {"bytes": self.size, "sha256": self._hash.hexdigest()}
+
+
+def _ahead(parts: Parts) -> Parts:
+    """The same parts; the next is made while one is written and hashed."""
+    with ThreadPoolExecutor(1) as aside:
+        coming = aside.submit(next, parts, None)
+        while part := coming.result():
+            coming = aside.submit(next, parts, None)
+            yield part
+
+
+def _in_parts(
+    frame: pl.DataFrame, plan: Plan, table: Callable[[pl.DataFrame, Plan], pl.DataFrame]
+) -> Parts:
+    """The CSV of a table, whose text is never there as a whole."""
+    yield text.csv(table(frame.clear(), plan)), 0
+    for part in frame.iter_slices(ROWS_AT_ONCE):
+        yield text.csv(table(part, plan), header=False), part.height
+
+
+def _with_ids(record: Record) -> Record:
+    """With the ids of statements and payouts, which several files name."""
+    statements = with_statement_id(record.statements, record.plan)
+    ids = statements.select("affiliate_id", "statement_id").unique(maintain_order=True)
+    payouts = record.payouts.join(ids, on="affiliate_id", how="left", maintain_order="left")
+    return replace(record, statements=statements, payouts=with_payout_id(payouts, record.plan))
 
 
 def manifest(record: Record, listed: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -130,36 +181,39 @@ def payouts_table(payouts: pl.DataFrame, plan: Plan) -> pl.DataFrame:
 def pairs(entries: pl.DataFrame) -> pl.DataFrame:
     """Ledger entries as the rows of journal.csv: one pair per beneficiary, currency and kind, the
     debit first; account, debit_minor and credit_minor."""
-    account = ("run_day", "affiliate_id", "currency", "decimals", "kind")
-    summed = (
-        entries.group_by(*account, "debit_account", "credit_account")
-        .agg(pl.col("amount_minor").sum())
-        .with_columns(none_minor=pl.lit(0, pl.Int64))
-    )
-    sides = (("debit_account", "amount_minor", "none_minor"),
-             ("credit_account", "none_minor", "amount_minor"))  # fmt: skip
-    return pl.concat(
-        summed.select(
-            *account,
-            side=pl.lit(number),
-            account=name,
-            debit_minor=debit,
-            credit_minor=credit,
+    key = ("run_day", "affiliate_id", "currency", "decimals", "kind")
+    nothing, amount = pl.lit(0, pl.Int64), pl.col("amount_minor")
+    return (
+        entries.group_by(*key, "debit_account", "credit_account")
+        .agg(amount.sum())
+        .sort("affiliate_id", "currency", "kind")
+        .select(
+            *key,
+            account=pl.concat_list("debit_account", "credit_account"),
+            debit_minor=pl.concat_list(amount, nothing),
+            credit_minor=pl.concat_list(nothing, amount),
         )
-        for number, (name, debit, credit) in enumerate(sides)
-    ).sort("affiliate_id", "currency", "kind", "side")
+        .explode("account", "debit_minor", "credit_minor")
+    )
 
 
-def journal_table(pairs: pl.DataFrame, plan: Plan) -> pl.DataFrame:
-    """journal.csv as texts, from `pairs`."""
-    keys = ["affiliate_id", "currency", "kind"]
-    paid = pairs.filter(pl.col("kind") == Kind.PAID).unique(keys, maintain_order=True)
-    sources = with_payout_id(paid, plan).select(*keys, "payout_id")
+def _with_sources(pairs: pl.DataFrame, payouts: pl.DataFrame) -> pl.DataFrame:
+    """`pairs` with the column payout_id: of what they pay, null for the others."""
+    sources = payouts.select(
+        "affiliate_id", "currency", "payout_id", kind=pl.lit(int(Kind.PAID), pl.Int64)
+    )
+    return pairs.join(
+        sources, on=["affiliate_id", "currency", "kind"], how="left", maintain_order="left"
+    )
+
+
+def journal_table(pairs: pl.DataFrame, _plan: Plan) -> pl.DataFrame:
+    """journal.csv as texts, from `pairs` with their payout_id."""
     kinds = {int(kind): kind.name.lower() for kind in Kind}
     accounts = {int(account): account.name.lower() for account in Account}
     run_date = text.day("run_day")
     kind = pl.col("kind").replace_strict(kinds, return_dtype=pl.String)
-    return pairs.join(sources, on=keys, how="left", maintain_order="left").select(
+    return pairs.select(
         pl.format("run:{}:{}:{}:{}", run_date, kind, "affiliate_id", "currency").alias("entry_id"),
         run_date.alias("booked_on"),
         pl.col("account").replace_strict(accounts, return_dtype=pl.String),
@@ -191,23 +245,21 @@ def _shown(raw: pl.Series) -> pl.Series:
 
 
 def with_statement_id(frame: pl.DataFrame, plan: Plan) -> pl.DataFrame:
-    """`frame` (run_day, affiliate_id) with the column statement_id."""
-    ids = [
-        statement_id(plan.name, day, affiliate_id)
-        for day, affiliate_id in frame.select("run_day", "affiliate_id").iter_rows()
-    ]
-    return frame.with_columns(pl.Series("statement_id", ids, dtype=pl.String))
+    """`frame` (run_day, affiliate_id) with the column statement_id, where it has none yet."""
+    if "statement_id" in frame.columns:
+        return frame
+    key = ["run_day", "affiliate_id"]
+    whose = frame.select(key).unique(maintain_order=True)
+    ids = statement_ids(plan.name, whose["run_day"], whose["affiliate_id"])
+    return frame.join(whose.with_columns(ids), on=key, how="left", maintain_order="left")
 
 
 def with_payout_id(frame: pl.DataFrame, plan: Plan) -> pl.DataFrame:
-    """`frame` (run_day, affiliate_id, currency) with the column payout_id."""
-    ids = [
-        payout_id(plan.name, day, affiliate_id, code)
-        for day, affiliate_id, code in frame.select(
-            "run_day", "affiliate_id", "currency"
-        ).iter_rows()
-    ]
-    return frame.with_columns(pl.Series("payout_id", ids, dtype=pl.String))
+    """`frame` (run_day, affiliate_id, currency) with the column payout_id, where it has none."""
+    if "payout_id" in frame.columns:
+        return frame
+    columns = (frame[name] for name in ("run_day", "affiliate_id", "currency"))
+    return frame.with_columns(payout_ids(plan.name, *columns))
 
 
 def _json(value: Any) -> bytes:

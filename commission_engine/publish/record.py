@@ -1,6 +1,6 @@
 """What the files of a run are made from."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +9,23 @@ import polars as pl
 from commission_engine.calendar import Day
 from commission_engine.plan.terms import Plan
 
+LinesPart = tuple[pl.DataFrame, pl.DataFrame]
+"""Events of a run in processing order (event_id, order_id, occurred_us, earner, currency,
+base_minor), and their lines (row, level, beneficiary, gross_minor, commission_minor, reason,
+terms_day, available_day). `row` is an event's place in the first frame, `earner` and
+`beneficiary` are places in the record's affiliates, `currency` one in its currencies, `reason`
+one in `decide.kernel.REASONS`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """Everything that the files of one run say.
 
-    The frames are shaped like those of `book.views`: `lines`, `entries` and `refusals` of the
-    run, `statements` and `payouts` of its settlement (empty without one), `period_lines` those
-    of the statements' period for the documents.
+    `lines` gives the run's lines part by part, in processing order, whenever it is gone through;
+    `affiliates` are text ids, `currencies` has code and decimals. `entries` and `refusals` are
+    shaped like those of `book.views`, `statements` and `payouts` are those of the run's settlement
+    (empty without one), all sorted by affiliate and currency. For the documents, `period_lines`
+    gives the lines of the statements' period of these affiliates, `labels` the names of these.
     """
 
     day: Day
@@ -26,10 +35,12 @@ class Record:
     settles: bool
     outputs: Mapping[str, Any]
     figures: Mapping[str, Any]
-    lines: pl.DataFrame
+    lines: Iterable[LinesPart]
+    affiliates: pl.Series
+    currencies: pl.DataFrame
     entries: pl.DataFrame
     statements: pl.DataFrame
     payouts: pl.DataFrame
     refusals: pl.DataFrame
-    period_lines: pl.DataFrame
-    labels: Mapping[str, str]
+    period_lines: Callable[[pl.Series], pl.DataFrame]
+    labels: Callable[[pl.Series], Mapping[str, str]]

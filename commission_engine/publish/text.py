@@ -1,6 +1,12 @@
 """Columns as the text of a file: amounts, days, instants, safe texts, and CSV itself."""
 
+import io
+from typing import Literal
+
+import numpy as np
 import polars as pl
+
+from commission_engine.calendar import Ints
 
 NUMBERS = frozenset(
     ["base_amount", "rate", "gross", "commission", "amount", "balance", "debit", "credit"]
@@ -12,15 +18,27 @@ _FORMULA = r"^'*[=+\-@\t\r\n\x00＝＋－＠]"
 """What a spreadsheet could read as a formula; with quotes before it, so that two texts never
 become one."""
 
+_QUOTED = r'[",\r\n]'
+"""What RFC 4180 wants a cell in quotes for."""
+
+SMALL = 1 << 17
+"""Amounts below it, in minor units, are so many that their texts are kept."""
+
+_DAY = 86_400
+
 
 def amount(minor: str, decimals: str = "decimals") -> pl.Expr:
-    """A plain decimal with exactly the currency's decimals, from two Int64 columns."""
-    value, places = pl.col(minor), pl.col(decimals)
-    digits = value.abs().cast(pl.String).str.zfill(places + 1)
-    whole = digits.str.head(digits.str.len_bytes().cast(pl.Int64) - places)
-    fraction = pl.when(places > 0).then(pl.lit(".") + digits.str.tail(places)).otherwise(pl.lit(""))
+    """A plain decimal with exactly the currency's decimals (18 at most), from two columns."""
+    value, places = pl.col(minor).cast(pl.Int64), pl.col(decimals)
+    size = value.abs()
+    unit = pl.lit(10, pl.Int64).pow(places.cast(pl.UInt32))
     sign = pl.when(value < 0).then(pl.lit("-")).otherwise(pl.lit(""))
-    return (sign + whole + fraction).alias(minor.removesuffix("_minor"))
+    # The digits after the point with a 1 before them keep their leading zeros.
+    fraction = (size % unit + unit).cast(pl.String).str.slice(1)
+    point = pl.when(places > 0).then(pl.lit(".")).otherwise(pl.lit(""))
+    return pl.concat_str(sign, (size // unit).cast(pl.String), point, fraction).alias(
+        minor.removesuffix("_minor")
+    )
 
 
 def day(column: str) -> pl.Expr:
@@ -38,19 +56,97 @@ def instant(column: str) -> pl.Expr:
 
 def safe(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with its texts such that no spreadsheet reads one as a formula."""
-    texts = [
-        name for name, kind in frame.schema.items() if kind == pl.String and name not in NUMBERS
-    ]
     return frame.with_columns(
-        pl.when(pl.col(name).str.contains(_FORMULA))
-        .then(pl.lit("'") + pl.col(name))
-        .otherwise(pl.col(name))
-        .alias(name)
-        for name in texts
+        _safe(frame[name])
+        for name, kind in frame.schema.items()
+        if kind == pl.String and name not in NUMBERS
     )
+
+
+def _safe(texts: pl.Series) -> pl.Series:
+    """Most texts are harmless, and then nothing is copied."""
+    formulas = texts.str.contains(_FORMULA)
+    if not formulas.any():
+        return texts
+    return texts.zip_with(~formulas.fill_null(value=False), "'" + texts)
+
+
+def cells(texts: pl.Series) -> pl.Series:
+    """Texts as `csv` writes them: made safe, and in quotes where they need them."""
+    texts = _safe(texts)
+    quoted = texts.str.contains(_QUOTED)
+    if not quoted.any():
+        return texts
+    return texts.zip_with(~quoted, '"' + texts.str.replace_all('"', '""', literal=True) + '"')
 
 
 def csv(frame: pl.DataFrame, *, header: bool = True) -> bytes:
     """RFC 4180 with LF, texts made safe; an empty text is an empty field."""
     empty = pl.col(pl.String).replace("", None)
-    return safe(frame).with_columns(empty).write_csv(null_value="", include_header=header).encode()
+    return _written(safe(frame).with_columns(empty), header=header, quote_style="necessary")
+
+
+def csv_of_cells(frame: pl.DataFrame) -> bytes:
+    """Rows from columns of `cells`, numbers, and several of either with commas between them."""
+    return _written(frame, header=False, quote_style="never")
+
+
+def _written(
+    frame: pl.DataFrame, *, header: bool, quote_style: Literal["never", "necessary"]
+) -> bytes:
+    written = io.BytesIO()
+    frame.write_csv(written, include_header=header, null_value="", quote_style=quote_style)
+    return written.getvalue()
+
+
+class Amounts:
+    """`amount` for many millions: the texts of small amounts are made once and then picked."""
+
+    def __init__(self, decimals: Ints, rows: int) -> None:
+        """`decimals` by a currency's place; `rows`: how many texts will be asked for."""
+        self._decimals = decimals
+        self._limit = max(1, min(SMALL, rows))
+        minor = np.tile(np.arange(-self._limit, self._limit), len(decimals))
+        places = np.repeat(decimals, 2 * self._limit)
+        self._small = _amounts(minor, places)
+
+    def texts(self, minor: Ints, currency: Ints) -> pl.Series:
+        """Of each amount in minor units of the currency at that place; both shaped alike."""
+        small = (minor >= -self._limit) & (minor < self._limit)
+        if small.all():
+            return self._small.gather(self._place(minor, currency))
+        large = np.flatnonzero(~small)
+        made = _amounts(minor[large], self._decimals[currency[large]])
+        place = self._place(np.where(small, minor, 0), currency)
+        place[large] = np.arange(len(self._small), len(self._small) + len(large))
+        return pl.concat([self._small, made]).gather(place)
+
+    def _place(self, minor: Ints, currency: Ints) -> Ints:
+        place: Ints = minor + (currency.astype(np.int64) * (2 * self._limit) + self._limit)
+        return place
+
+
+def _amounts(minor: Ints, decimals: Ints) -> pl.Series:
+    frame = pl.DataFrame({"minor": minor, "decimals": decimals})
+    return frame.select(amount("minor", "decimals")).to_series()
+
+
+def days(numbers: Ints) -> pl.Series:
+    """`day` for many rows that share few days."""
+    first = int(numbers.min()) if len(numbers) else 0
+    span = int(numbers.max()) - first + 1 if len(numbers) else 1
+    if span > len(numbers):
+        return pl.DataFrame({"day": numbers}).select(day("day")).to_series()
+    every = pl.DataFrame({"day": np.arange(first, first + span)}).select(day("day")).to_series()
+    return every.gather(numbers.astype(np.int64) - first)
+
+
+def instants(us: Ints) -> pl.Series:
+    """`instant` for many rows that share few days, and whole seconds mostly."""
+    if len(us) < _DAY or (us % 1_000_000).any():
+        return pl.DataFrame({"us": us}).select(instant("us")).to_series()
+    dates, seconds = np.divmod(us // 1_000_000, _DAY)
+    times = pl.DataFrame({"us": np.arange(_DAY) * 1_000_000}).select(
+        pl.from_epoch("us", time_unit="us").dt.strftime("T%H:%M:%SZ")
+    )
+    return days(dates) + times.to_series().gather(seconds)
