@@ -14,6 +14,7 @@ FILE = Path("config/engine.toml")
 PREFIX = "COMMISSION_"
 DOCUMENTS = ("paid", "all", "none")
 FORMATS = ("csv",)
+SCHEMES = ("s3", "file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,29 @@ class Settings:
 
     database: Setting
     out: Setting
+    lines_store: Setting
     documents: Setting
     formats: Setting
     faults: tuple[str, ...]
 
+    def __getitem__(self, name: str) -> Setting:
+        """A setting by its name in the file."""
+        setting: Setting = getattr(self, _field(name))
+        return setting
 
-NAMES = tuple(name for name in Settings.__slots__ if name != "faults")
+
+NAMES = ("database", "out", "lines.store", "documents", "formats")
+"""The settings as the file names them: `a.b` is `b` in the table `[a]`."""
+TABLES = frozenset(name.split(".")[0] for name in NAMES if "." in name)
+
+
+def _field(name: str) -> str:
+    return name.replace(".", "_")
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + _field(name).upper()
 
 
 def read_settings(options: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -43,10 +61,10 @@ def read_settings(options: Mapping[str, Any], environment: Mapping[str, str]) ->
 
     Raises UsageError when a value that holds is impossible, or the file is not TOML.
     """
-    defaults = _toml(folder("config") / "engine.toml")
-    file = _toml(FILE) if FILE.is_file() else {}
+    defaults = _flat(_toml(folder("config") / "engine.toml"), "default")
+    file = _flat(_toml(FILE), str(FILE)) if FILE.is_file() else {}
     faults = [f"{FILE}: {name} is no setting{_near(name)}" for name in file if name not in NAMES]
-    variables = [PREFIX + name.upper() for name in NAMES]
+    variables = [variable_of(name) for name in NAMES]
     faults += [
         f"environment: {name} is no setting{_near(name)}"
         for name in sorted(environment)
@@ -54,18 +72,18 @@ def read_settings(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     ]
     found: dict[str, Setting] = {}
     for name in NAMES:
-        variable = PREFIX + name.upper()
-        if options.get(name) is not None:
-            found[name] = Setting(options[name], f"option --{name}")
+        variable, field = variable_of(name), _field(name)
+        if options.get(field) is not None:
+            found[field] = Setting(options[field], f"option --{field.replace('_', '-')}")
         elif environment.get(variable):
-            found[name] = Setting(_from_text(name, environment[variable]), variable)
+            found[field] = Setting(_from_text(name, environment[variable]), variable)
         elif name in file:
-            found[name] = Setting(file[name], str(FILE))
+            found[field] = Setting(file[name], str(FILE))
         else:
-            found[name] = Setting(defaults[name], "default")
-        if fault := _impossible(name, found[name].value):
+            found[field] = Setting(defaults[name], "default")
+        if fault := _impossible(name, found[field].value):
             raise UsageError(
-                f"{found[name].origin}: {name}: {fault}", "`commission config show` lists all."
+                f"{found[field].origin}: {name}: {fault}", "`commission config show` lists all."
             )
     return Settings(**found, faults=tuple(faults))
 
@@ -77,6 +95,22 @@ def _toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: cannot be read: {why.strerror}", "Check its rights.") from why
     except (ValueError, RecursionError) as why:  # also not UTF-8, numbers too long
         raise UsageError(f"{path}: this is not TOML: {why}", "Mend the file.") from why
+
+
+def _flat(read: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """The settings of a file by their names; only the tables that there are are opened."""
+    flat: dict[str, Any] = {}
+    for name, value in read.items():
+        if name not in TABLES:
+            flat[name] = value
+        elif isinstance(value, dict):
+            flat |= {f"{name}.{inner}": each for inner, each in value.items()}
+        else:
+            raise UsageError(
+                f"{origin}: {name}: {value!r} is not a table",
+                f"Write [{name}] on a line of its own, and its settings below.",
+            )
+    return flat
 
 
 def _from_text(name: str, text: str) -> Any:
@@ -91,11 +125,14 @@ def _impossible(name: str, value: Any) -> str:
         return f"{value!r} is not a list of {', '.join(FORMATS)}" if wrong else ""
     if name == "documents":
         return "" if value in DOCUMENTS else f"{value!r} is none of {', '.join(DOCUMENTS)}"
+    if name == "lines.store" and isinstance(value, str) and "://" in value:
+        scheme = value.split("://")[0]
+        return "" if scheme in SCHEMES else f"{scheme}:// is none of {', '.join(SCHEMES)}"
     return "" if isinstance(value, str) and value else f"{value!r} is not a text"
 
 
 def _near(name: str) -> str:
     prefix = PREFIX if name.startswith(PREFIX) else ""
-    known = [each.upper() if prefix else each for each in NAMES]
+    known = [variable_of(each).removeprefix(prefix) if prefix else each for each in NAMES]
     close = get_close_matches(name.removeprefix(prefix), known, 1)
     return f"; did you mean {prefix}{close[0]}?" if close else ""

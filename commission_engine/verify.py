@@ -7,15 +7,16 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 
 import polars as pl
 
-from commission_engine.book import facts, runs, views
+from commission_engine.book import caps, facts, runs, views
 from commission_engine.book.connect import Connection, Engine, reading
-from commission_engine.calendar import Zone, date_of
-from commission_engine.decide.kernel import UsedInMemory, decide
+from commission_engine.book.lines import NARROW, LineStore, narrow, where_kept
+from commission_engine.calendar import Day, Zone, date_of
+from commission_engine.decide.kernel import decide
+from commission_engine.decide.used import UsedInMemory
 from commission_engine.ledger.accounts import SIDES, Kind
 from commission_engine.ledger.post import activity, post
 from commission_engine.ledger.settle import settles
@@ -28,8 +29,9 @@ from commission_engine.night import (
     settlement,
 )
 from commission_engine.plan.record import plan_hash
-from commission_engine.problems import CommissionError
+from commission_engine.problems import CommissionError, TryAgain
 from commission_engine.publish.files import files
+from commission_engine.publish.folder import same
 from commission_engine.tree.show import check
 
 LAST_DAY = 2**31
@@ -47,10 +49,19 @@ class Proof:
     files: int = 0
 
 
-def verify(engine: Engine, out: Path | None, say: Say = lambda stage: None) -> Proof:
-    """Prove the whole book and, where `out` is given, the files below it."""
+def verify(
+    engine: Engine,
+    out: Path | None,
+    say: Say = lambda stage: None,
+    kept_in: str | None = None,
+) -> Proof:
+    """Prove the whole book and, where `out` is given, the files below it.
+
+    `kept_in` is where the book's lines are, if they are in segments that have been moved.
+    """
     proof = Proof()
     with reading(engine) as connection:
+        store = where_kept(connection, kept_in)
         completed: list[runs.Run] = []
         with _told(proof, "runs"):
             completed = runs.completed(connection)
@@ -58,11 +69,13 @@ def verify(engine: Engine, out: Path | None, say: Say = lambda stage: None) -> P
         proof.differences += _facts(connection)
         for table, day in views.strays(connection):
             proof.differences.append(f"table {table}: rows of {date_of(day)}, which no run has")
+        proof.differences += store.faults(connection)
+        proof.notes += store.strays(connection)
         used = UsedInMemory()
         for place, run in enumerate(completed):
             say(f"run {date_of(run.day)}")
             with _told(proof, f"run {date_of(run.day)}"):
-                proof.differences += _run(connection, completed[:place], run, used, proof)
+                proof.differences += _run(connection, store, completed[:place], run, used, proof)
         say("caps")
         proof.differences += _caps(connection, used)
         proof.differences += _balances(connection)
@@ -78,6 +91,8 @@ def _told(proof: Proof, what: str) -> Iterator[None]:
     """Whatever stored values that make no sense lead to is a difference too, not the end."""
     try:
         yield
+    except TryAgain:
+        raise
     except CommissionError as why:
         proof.differences.append(f"{what}: {why.message}")
     except (ArithmeticError, LookupError, TypeError, ValueError, pl.exceptions.PolarsError) as why:
@@ -99,6 +114,7 @@ def _facts(connection: Connection) -> Iterator[str]:
 
 def _run(
     connection: Connection,
+    store: LineStore,
     before: Sequence[runs.Run],
     run: runs.Run,
     used: UsedInMemory,
@@ -122,16 +138,22 @@ def _run(
     proof.events += len(due.events)
     proof.lines += len(decision.lines)
     compare = _Comparison(connection, run, name)
-    proof.differences += compare.table(
-        "line", pl.DataFrame(runs.line_rows(due.events, decision.lines))
-    )
-    proof.differences += compare.table("activity", activity(due.events, decision.lines))
-    posted = post(due.events, decision.lines)
+    derived = [pl.DataFrame(schema=NARROW), *narrow(due.events, decision.lines)]
+    with _told(proof, name):
+        for part, expected in _beside(store.of_run(connection, run.day), derived, run.day):
+            proof.differences += compare.lines(part, expected)
+    active = activity(due.events, decision.lines)
+    proof.differences += compare.table("activity", active)
+    posted = post(due.events, decision.lines, run.day)
     proof.differences += compare.accruals(posted)
     settled = settles(plan.payout.every, run.day, before[-1].day if before else None)
     if settled != run.settles:
         yield f"{name}: {'is' if settled else 'is no'} settlement, the run says otherwise"
-    statements = settlement(connection, plan, codes, run.day, run.intake) if settled else None
+    statements = (
+        settlement(connection, plan, codes, run.day, run.intake, posted, active)
+        if settled
+        else None
+    )
     payouts = payouts_of(statements) if statements is not None else None
     yield from compare.table("statement", statements)
     yield from compare.table("payout", payouts)
@@ -165,6 +187,11 @@ class _Comparison:
         stored = views.stored(self.connection, "entry", self.run.day)
         yield from self._compared("entry", stored.filter(pl.col("kind") == Kind.PAID), derived)
 
+    def lines(self, stored: pl.DataFrame, derived: pl.DataFrame) -> Iterator[str]:
+        """Lines of the same events, by event and level."""
+        if not stored.equals(derived):
+            yield from self._compared("line", stored, derived)
+
     def _compared(
         self, table: str, stored: pl.DataFrame, derived: pl.DataFrame | None
     ) -> Iterator[str]:
@@ -180,9 +207,28 @@ class _Comparison:
                 yield f"{self.name}: table {table} {says} {json.dumps(row)}"
 
 
+def _beside(
+    stored: Iterator[pl.DataFrame], derived: Sequence[pl.DataFrame], day: Day
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Each part of a run's stored lines, and the derived lines of the same events.
+
+    The last pair has what is derived beyond the last stored event.
+    """
+    rows = pl.concat(
+        each.with_columns(run_day=pl.lit(day)).select(list(NARROW)).cast(pl.Int64)
+        for each in derived
+    ).sort("event", "level")
+    events, done = rows["event"], 0
+    for part in stored:
+        upto = int(events.search_sorted(part["event"][-1], side="right"))
+        yield part, rows.slice(done, upto - done)
+        done = upto
+    yield rows.clear(), rows.slice(done)
+
+
 def _caps(connection: Connection, used: UsedInMemory) -> Iterator[str]:
     stored = views.stored_caps(connection)
-    derived = pl.DataFrame(used.rows(runs.WINDOWS), schema=stored.schema, orient="row")
+    derived = pl.DataFrame(used.rows(caps.WINDOWS), schema=stored.schema, orient="row")
     if not stored.equals(derived.sort(derived.columns)):
         differing = stored.join(derived, on=stored.columns, how="anti").sort(stored.columns)
         lacking = derived.join(stored, on=stored.columns, how="anti").sort(stored.columns)
@@ -223,5 +269,5 @@ def _files(connection: Connection, run: runs.Run, out: Path | None, proof: Proof
         proof.files += 1
         if not path.is_file():
             proof.differences.append(f"{path}: missing")
-        elif sha256(path.read_bytes()).hexdigest() != made.digest:
+        elif not same(path, made):
             proof.differences.append(f"{path}: has other bytes than were published")

@@ -17,7 +17,7 @@ from engines import Fresh
 from sqlalchemy.exc import DBAPIError
 
 from commission_engine.book.connect import connect, migrate, reading, writing
-from commission_engine.book.schema import intake, metadata
+from commission_engine.book.schema import intake, line, line_home, metadata
 from commission_engine.problems import CommissionError
 from commission_engine.resources import folder
 
@@ -96,7 +96,7 @@ def test_the_first_command_makes_all_tables_and_the_next_ones_nothing(empty_url:
     with writing(engine) as connection:
         connection.execute(sa.insert(intake).values(ROW))
     migrate(engine)
-    assert (described(engine), revision(engine)) == (made, "0001")
+    assert (described(engine), revision(engine)) == (made, "0002")
     with reading(engine) as connection:
         assert [dict(row) for row in connection.execute(sa.select(intake)).mappings()] == [ROW]
 
@@ -159,7 +159,7 @@ def test_a_book_that_a_newer_program_wrote_is_refused(database_url: str) -> None
     with pytest.raises(CommissionError) as refused:
         migrate(engine)
     assert refused.value.message == (
-        "the book's schema is 0099, newer than this program knows (0001)"
+        "the book's schema is 0099, newer than this program knows (0002)"
     )
     assert refused.value.hint == (
         "Nothing was changed. Install the version of commission-engine that wrote it."
@@ -167,9 +167,29 @@ def test_a_book_that_a_newer_program_wrote_is_refused(database_url: str) -> None
     assert revision(engine) == "0099"
 
 
+LINE = {
+    "event": 1, "level": 1, "run_day": 1, "beneficiary": 1, "gross_minor": 1,
+    "commission_minor": 1, "reason": 0, "terms_day": 1, "available_day": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rows", "kept"), [([LINE], ["database"]), ([], [])])
+def test_a_book_with_lines_has_had_them_in_the_database(
+    empty_url: str, rows: list[dict[str, int]], kept: list[str]
+) -> None:
+    engine = connect(empty_url)
+    with writing(engine) as connection:
+        command.upgrade(config(connection), "0001")
+        if rows:
+            connection.execute(sa.insert(line), rows)
+    migrate(engine)
+    with reading(engine) as connection:
+        assert connection.execute(sa.select(line_home.c.place)).scalars().all() == kept
+
+
 def test_there_is_one_line_of_revisions() -> None:
     script = ScriptDirectory(str(folder("migrations")))
-    assert script.get_heads() == ["0001"]
+    assert script.get_heads() == ["0002"]
     assert script.get_bases() == ["0001"]
 
 
@@ -220,7 +240,7 @@ def alembic(folder: Path, *arguments: str) -> str:
 def test_alembics_own_command_works_from_the_checkout(tmp_path: Path) -> None:
     """It works on commission.db in the current folder, as the configuration says."""
     alembic(tmp_path, "upgrade", "head")
-    assert alembic(tmp_path, "current") == "0001 (head)"
+    assert alembic(tmp_path, "current") == "0002 (head)"
     assert alembic(tmp_path, "check") == "No new upgrade operations detected."
     engine = connect(f"sqlite:///{tmp_path / 'commission.db'}")
     assert set(described(engine)) == set(metadata.tables)

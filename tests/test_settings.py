@@ -14,6 +14,7 @@ ENVIRONMENT = {
     "COMMISSION_OUT": "environment-out",
     "COMMISSION_DOCUMENTS": "all",
     "COMMISSION_FORMATS": "csv, csv",
+    "COMMISSION_LINES_STORE": "environment-lines",
     "HOME": "/somewhere",
 }
 FILE = """\
@@ -21,8 +22,15 @@ database = "sqlite:///file.db"
 out = "file-out"
 documents = "none"
 formats = ["csv", "csv", "csv"]
+[lines]
+store = "file-lines"
 """
-OPTIONS = {"database": "sqlite:///option.db", "out": "option-out", "documents": None}
+OPTIONS = {
+    "database": "sqlite:///option.db",
+    "out": "option-out",
+    "documents": None,
+    "lines_store": "option-lines",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +52,7 @@ def found(
 ) -> dict[str, Setting]:
     settings = read_settings(options or {}, environment or {})
     assert settings.faults == ()
-    return {name: getattr(settings, name) for name in NAMES}
+    return {name: settings[name] for name in NAMES}
 
 
 def refused(options: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[str, str]:
@@ -58,16 +66,18 @@ def test_without_any_source_the_defaults_hold() -> None:
     assert found() == {
         "database": Setting("sqlite:///commission.db", "default"),
         "out": Setting("out", "default"),
+        "lines.store": Setting("database", "default"),
         "documents": Setting("paid", "default"),
         "formats": Setting(["csv"], "default"),
     }
 
 
 def test_the_file_goes_before_the_defaults() -> None:
-    written('out = "file-out"\ndocuments = "none"\n')
+    written('out = "file-out"\ndocuments = "none"\n[lines]\nstore = "s3://bucket/acme"\n')
     assert found() == {
         "database": Setting("sqlite:///commission.db", "default"),
         "out": Setting("file-out", "config/engine.toml"),
+        "lines.store": Setting("s3://bucket/acme", "config/engine.toml"),
         "documents": Setting("none", "config/engine.toml"),
         "formats": Setting(["csv"], "default"),
     }
@@ -78,6 +88,7 @@ def test_the_environment_goes_before_the_file() -> None:
     assert found(environment=ENVIRONMENT) == {
         "database": Setting("sqlite:///environment.db", "COMMISSION_DATABASE"),
         "out": Setting("environment-out", "COMMISSION_OUT"),
+        "lines.store": Setting("environment-lines", "COMMISSION_LINES_STORE"),
         "documents": Setting("all", "COMMISSION_DOCUMENTS"),
         "formats": Setting(["csv", "csv"], "COMMISSION_FORMATS"),
     }
@@ -88,6 +99,7 @@ def test_an_option_goes_before_everything() -> None:
     assert found(OPTIONS, ENVIRONMENT) == {
         "database": Setting("sqlite:///option.db", "option --database"),
         "out": Setting("option-out", "option --out"),
+        "lines.store": Setting("option-lines", "option --lines-store"),
         "documents": Setting("all", "COMMISSION_DOCUMENTS"),
         "formats": Setting(["csv", "csv"], "COMMISSION_FORMATS"),
     }
@@ -101,14 +113,22 @@ def test_an_empty_variable_says_nothing() -> None:
 
 
 def test_unknown_names_are_told() -> None:
-    written('databse = "x"\nverbosity = 3\n')
+    written('databse = "x"\nverbosity = 3\n[lines]\nstor = "x"\n')
     settings = read_settings(
-        {}, {"COMMISSION_DATABSE": "x", "COMMISSION_VERBOSITY": "", "commission_out": "x"}
+        {},
+        {
+            "COMMISSION_DATABSE": "x",
+            "COMMISSION_LINE_STORE": "x",
+            "COMMISSION_VERBOSITY": "",
+            "commission_out": "x",
+        },
     )
     assert settings.faults == (
         "config/engine.toml: databse is no setting; did you mean database?",
         "config/engine.toml: verbosity is no setting",
+        "config/engine.toml: lines.stor is no setting; did you mean lines.store?",
         "environment: COMMISSION_DATABSE is no setting; did you mean COMMISSION_DATABASE?",
+        "environment: COMMISSION_LINE_STORE is no setting; did you mean COMMISSION_LINES_STORE?",
         "environment: COMMISSION_VERBOSITY is no setting",
     )
     assert settings.database == Setting("sqlite:///commission.db", "default")
@@ -126,6 +146,12 @@ def test_unknown_names_are_told() -> None:
         ),
         ("documents = true\n", "config/engine.toml: documents: True is none of paid, all, none"),
         ("documents = []\n", "config/engine.toml: documents: [] is none of paid, all, none"),
+        ("[lines]\nstore = 3\n", "config/engine.toml: lines.store: 3 is not a text"),
+        ('[lines]\nstore = ""\n', "config/engine.toml: lines.store: '' is not a text"),
+        (
+            '[lines]\nstore = "memory://"\n',
+            "config/engine.toml: lines.store: memory:// is none of s3, file",
+        ),
         ('formats = "csv"\n', "config/engine.toml: formats: 'csv' is not a list of csv"),
         ("formats = []\n", "config/engine.toml: formats: [] is not a list of csv"),
         (
@@ -148,6 +174,15 @@ def test_where_an_impossible_value_came_from_is_said() -> None:
         "COMMISSION_FORMATS: formats: ['csv', ''] is not a list of csv"
     )
     assert refused({"database": ""}, {})[0] == "option --database: database: '' is not a text"
+
+
+def test_a_table_of_settings_is_a_table() -> None:
+    """Passed over, the lines of a first run would have the wrong home for good."""
+    written('lines = "/srv/lines"\n')
+    assert refused({}, {}) == (
+        "config/engine.toml: lines: '/srv/lines' is not a table",
+        "Write [lines] on a line of its own, and its settings below.",
+    )
 
 
 def test_a_value_that_does_not_hold_may_be_impossible() -> None:

@@ -186,6 +186,28 @@ line = _keyed(  # one decision: an event at one level for one beneficiary, zero 
 # Serves: one affiliate's lines (documents, `lines --affiliate`).
 Index("ix_line_beneficiary_run_day", line.c.beneficiary, line.c.run_day)
 
+line_home = _table(  # where the lines are: "database", a folder, a URL; the latest row holds
+    "line_home",
+    _key("id"),
+    _text("place"),
+)
+
+segment = _keyed(  # a file of a run's lines outside the database; only what is listed here counts
+    "segment",
+    _key("run_day"),
+    _key("number"),
+    _text("name"),  # the SHA-256 of its bytes
+    _big("rows"),
+    _big("bytes"),
+    _big("lowest_beneficiary"),
+    _big("highest_beneficiary"),
+    _big("lowest_event"),
+    _big("highest_event"),
+    _small("highest_level"),
+    _big("gross_minor"),  # over all currencies: a proof, not an amount
+    _big("commission_minor"),
+)
+
 entry = _keyed(  # the ledger: `amount_minor` from the credit account to the debit account
     "entry",
     _key("run_day"),

@@ -7,6 +7,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from commission_engine.book import bulk
+from commission_engine.book.lines import LineStore, Question, where_kept
 from commission_engine.book.schema import (
     activity,
     affiliate,
@@ -26,7 +27,6 @@ from commission_engine.book.schema import (
 )
 from commission_engine.calendar import Day
 from commission_engine.decide.kernel import REASONS
-from commission_engine.ledger.accounts import Kind
 from commission_engine.ledger.post import signed
 
 LINES: dict[str, Any] = {
@@ -88,98 +88,111 @@ REFUSALS: dict[str, Any] = {
 Condition: TypeAlias = sa.ColumnElement[bool]
 Table: TypeAlias = sa.Table
 
-LINE, STATEMENT, PAYOUT, ENTRY = line, statement, payout, entry
+STATEMENT, PAYOUT, ENTRY = statement, payout, entry
 """The tables that conditions are asked of."""
 
 
-def lines(
-    connection: sa.Connection,
-    *where: sa.ColumnElement[bool],
+def lines(connection: sa.Connection, store: LineStore, question: Question) -> pl.DataFrame:
+    """The lines that meet a question, in processing order, shaped LINES."""
+    return described(connection, store.of(connection, question))
+
+
+def lines_of_run(
+    connection: sa.Connection, day: Day, store: LineStore | None = None
 ) -> pl.DataFrame:
-    """Lines in processing order, shaped LINES; conditions may name `line` and the aliases below."""
-    root, earner, beneficiary = _root, _earner, _beneficiary
-    query = (
-        sa.select(
-            line.c.run_day,
-            event.c.event_id,
-            root.c.event_id,
-            event.c.occurred_us,
-            earner.c.affiliate_id,
-            line.c.level,
-            beneficiary.c.affiliate_id,
-            currency.c.code,
-            currency.c.decimals,
-            event.c.amount_minor,
-            line.c.gross_minor,
-            line.c.commission_minor,
-            line.c.reason,
-            line.c.available_day,
-            line.c.terms_day,
-            sa.case((event.c.id != event.c.root, 1), else_=0),
-            root.c.occurred_us,
+    """The lines of a run, in processing order, shaped LINES."""
+    store = store or where_kept(connection)
+    parts = [described(connection, part) for part in store.of_run(connection, day)]
+    return _in_order(pl.concat([pl.DataFrame(schema=LINES), *parts]))
+
+
+def lines_of(
+    connection: sa.Connection,
+    ids: pl.Series,
+    first: Day | None,
+    last: Day,
+    store: LineStore | None = None,
+) -> pl.DataFrame:
+    """The lines of these beneficiaries from the runs of `first` to `last`, shaped LINES."""
+    with bulk.listed(connection, ids) as asked:
+        query = sa.select(affiliate.c.id).join(asked, affiliate.c.affiliate_id == asked.c.value)
+        numbers = bulk.frame(connection, query, {"id": pl.Int64})["id"]
+    question = Question(beneficiaries=numbers, first_day=first, last_day=last)
+    return lines(connection, store or where_kept(connection), question)
+
+
+def described(connection: sa.Connection, narrow: pl.DataFrame) -> pl.DataFrame:
+    """Lines in the book's numbers (lines.NARROW) said in words: shaped LINES, in processing order.
+
+    What the event says is joined by the event's number, each event once.
+    """
+    root, earner = event.alias("root"), affiliate.alias("earner")
+    says = {
+        "event": pl.Int64, "event_id": pl.String, "order_id": pl.String, "occurred_us": pl.Int64,
+        "earner_id": pl.String, "currency": pl.String, "decimals": pl.Int64,
+        "base_minor": pl.Int64, "is_reversal": pl.Int64, "order_us": pl.Int64,
+    }  # fmt: skip
+    with bulk.listed(connection, narrow["event"]) as asked:
+        query = (
+            sa.select(
+                event.c.id,
+                event.c.event_id,
+                root.c.event_id,
+                event.c.occurred_us,
+                earner.c.affiliate_id,
+                currency.c.code,
+                currency.c.decimals,
+                event.c.amount_minor,
+                sa.case((event.c.id != event.c.root, 1), else_=0),
+                root.c.occurred_us,
+            )
+            .join_from(asked, event, event.c.id == asked.c.value)
+            .join(root, root.c.id == event.c.root)
+            .join(earner, earner.c.id == event.c.affiliate)
+            .join(currency, currency.c.id == event.c.currency)
         )
-        .join_from(line, event, event.c.id == line.c.event)
-        .join(root, root.c.id == event.c.root)
-        .join(earner, earner.c.id == event.c.affiliate)
-        .join(beneficiary, beneficiary.c.id == line.c.beneficiary)
-        .join(currency, currency.c.id == event.c.currency)
-        .where(*where)
-    )
-    raw = LINES | {"reason": pl.Int64, "is_reversal": pl.Int64}
+        events = bulk.frame(connection, query, says)
+    with bulk.listed(connection, narrow["beneficiary"]) as asked:
+        query = sa.select(affiliate.c.id, affiliate.c.affiliate_id).join_from(
+            asked, affiliate, affiliate.c.id == asked.c.value
+        )
+        people = bulk.frame(
+            connection, query, {"beneficiary": pl.Int64, "beneficiary_id": pl.String}
+        )
     names = {place: str(reason) for place, reason in enumerate(REASONS)}
-    return (
-        bulk.frame(connection, query, raw)
-        .with_columns(
+    said = narrow.join(events, on="event").join(people, on="beneficiary")
+    return _in_order(
+        said.with_columns(
             pl.col("reason").replace_strict(names, return_dtype=pl.String),
             pl.col("is_reversal").cast(pl.Boolean),
-        )
-        .sort("run_day", "occurred_us", "is_reversal", "event_id", "level")
+        ).select(list(LINES))
     )
 
 
-_root = event.alias("root")
-_earner = affiliate.alias("earner")
-_beneficiary = affiliate.alias("beneficiary")
+def _in_order(said: pl.DataFrame) -> pl.DataFrame:
+    return said.sort("run_day", "occurred_us", "is_reversal", "event_id", "level")
 
 
-def of_run(connection: sa.Connection, day: Day) -> sa.ColumnElement[bool]:
-    """The condition for the lines of one run: its events are a range of numbers."""
-    known = connection.execute(sa.select(run.c.event).where(run.c.day == day)).scalar_one()
-    before = connection.execute(
-        sa.select(run.c.event, run.c.waiting_from)
-        .where(run.c.day < day).order_by(run.c.day.desc()).limit(1)
-    ).one_or_none()  # fmt: skip
-    first = 1
-    if before:
-        first = before.waiting_from if before.waiting_from >= 0 else before.event + 1
-    return sa.and_(line.c.run_day == day, line.c.event >= first, line.c.event <= known)
+def number_of(connection: sa.Connection, affiliate_id: str) -> pl.Series:
+    """The book's number of an affiliate, for a question; none where there is no such affiliate."""
+    query = sa.select(affiliate.c.id).where(affiliate.c.affiliate_id == affiliate_id)
+    return bulk.frame(connection, query, {"id": pl.Int64})["id"]
 
 
-def to_beneficiary(affiliate_id: str) -> sa.ColumnElement[bool]:
-    return line.c.beneficiary == _number_of(affiliate_id)
-
-
-def of_earner(affiliate_id: str) -> sa.ColumnElement[bool]:
-    return event.c.affiliate == _number_of(affiliate_id)
-
-
-def of_event(event_id: str) -> sa.ColumnElement[bool]:
-    return event.c.event_id == event_id
-
-
-def of_order(event_id: str) -> sa.ColumnElement[bool]:
-    return (
-        event.c.root
-        == sa.select(event.c.root).where(event.c.event_id == event_id).scalar_subquery()
-    )
-
-
-def with_reason(reason: str) -> sa.ColumnElement[bool]:
-    return line.c.reason == [str(each) for each in REASONS].index(reason)
-
-
-def at_level(level: int) -> sa.ColumnElement[bool]:
-    return line.c.level == level
+def events_of(
+    connection: sa.Connection, *, earner: str = "", event_id: str = "", order: str = ""
+) -> pl.Series:
+    """The numbers of the events for a question: earned by this affiliate, of this id, and of the
+    order in which this event is; what is empty asks for no limit."""
+    query = sa.select(event.c.id)
+    if earner:
+        query = query.where(event.c.affiliate == _number_of(earner))
+    if event_id:
+        query = query.where(event.c.event_id == event_id)
+    if order:
+        root = sa.select(event.c.root).where(event.c.event_id == order).scalar_subquery()
+        query = query.where(event.c.root == root)
+    return bulk.frame(connection, query, {"id": pl.Int64})["id"]
 
 
 def between(
@@ -327,39 +340,18 @@ def entries_of_run(connection: sa.Connection, day: Day) -> pl.DataFrame:
     return entries(connection, entry.c.run_day == day)
 
 
-def lines_of_run(connection: sa.Connection, day: Day) -> pl.DataFrame:
-    return lines(connection, of_run(connection, day))
-
-
-def lines_of(
-    connection: sa.Connection, ids: pl.Series, first: Day | None, last: Day
-) -> pl.DataFrame:
-    """The lines of these beneficiaries from the runs of `first` to `last`, shaped LINES."""
-    with bulk.listed(connection, ids) as asked:
-        numbers = sa.select(affiliate.c.id).join(asked, affiliate.c.affiliate_id == asked.c.value)
-        return lines(connection, line.c.beneficiary.in_(numbers), *between(line, first, last))
-
-
 def labels(connection: sa.Connection, ids: pl.Series, known: int) -> dict[str, str]:
     """affiliate_id -> the latest name known at intake `known`, of those that have one."""
-    latest = (
-        sa.select(profile.c.affiliate, sa.func.max(profile.c.intake).label("intake"))
-        .where(profile.c.name.is_not(None), profile.c.intake <= known)
-        .group_by(profile.c.affiliate)
-        .subquery()
-    )
     with bulk.listed(connection, ids) as asked:
         query = (
             sa.select(affiliate.c.affiliate_id, profile.c.name)
             .join_from(asked, affiliate, affiliate.c.affiliate_id == asked.c.value)
-            .join(latest, latest.c.affiliate == affiliate.c.id)
-            .join(
-                profile,
-                (profile.c.affiliate == latest.c.affiliate) & (profile.c.intake == latest.c.intake),
-            )
+            .join(profile, profile.c.affiliate == affiliate.c.id)
+            .where(profile.c.name.is_not(None), profile.c.intake <= known)
+            .order_by(profile.c.intake)
         )
         found = bulk.frame(connection, query, {"id": pl.String, "name": pl.String})
-    return dict(found.iter_rows())
+    return dict(found.iter_rows())  # of several names the last stays
 
 
 def last_settlement(connection: sa.Connection, before: Day) -> Day | None:
@@ -372,19 +364,17 @@ def _after(day: Day | None) -> Day | None:
     return None if day is None else day + 1
 
 
-def ledger_of_settlement(
+def ledger_before(
     connection: sa.Connection, previous: Day | None, day: Day
 ) -> dict[str, pl.DataFrame]:
-    """What `ledger.settle` needs from the book, in the book's numbers."""
+    """What `ledger.settle` needs from the runs before that of `day`, in the book's numbers;
+    `previous` is the date of the settlement before."""
     numbers = dict.fromkeys(
         ("affiliate", "currency", "kind", "available_day", "amount_minor"), pl.Int64
     )
     columns = [entry.c[name] for name in numbers]
-    # Without the payouts of the settlement itself, so that it can be computed once more.
-    not_its_own = sa.and_(
-        entry.c.run_day <= day, sa.or_(entry.c.run_day < day, entry.c.kind != Kind.PAID)
-    )
-    since = sa.and_(entry.c.run_day > previous if previous is not None else sa.true(), not_its_own)
+    earlier = [entry.c.run_day < day]
+    since = sa.and_(*earlier, entry.c.run_day > previous) if previous is not None else earlier[0]
     matured = (
         sa.and_(
             entry.c.run_day <= previous,
@@ -401,7 +391,8 @@ def ledger_of_settlement(
         statement.c.run_day == (previous if previous is not None else -(2**31)),
         sa.or_(statement.c.closing_minor != 0, statement.c.available_minor != 0),
     )  # fmt: skip
-    active = sa.select(*activity.c).where(*between(activity, _after(previous), day))
+    seen = [column for column in activity.c if column.name != "run_day"]
+    active = sa.select(*seen).where(*between(activity, _after(previous), day - 1))
     return {
         "opening": bulk.frame(
             connection,
@@ -411,20 +402,17 @@ def ledger_of_settlement(
         "entries": bulk.frame(connection, sa.select(*columns).where(since), numbers),
         "matured": bulk.frame(connection, sa.select(*columns).where(matured), numbers),
         "activity": bulk.frame(
-            connection,
-            active,
-            dict.fromkeys(("run_day", "affiliate", "currency", "lines", "earliest_day"), pl.Int64),
-        ).drop("run_day"),
+            connection, active, dict.fromkeys([column.name for column in seen], pl.Int64)
+        ),
     }
 
 
 def stored(connection: sa.Connection, table: str, day: Day) -> pl.DataFrame:
-    """A run's rows of "line", "entry", "activity", "statement" or "payout", in the book's numbers,
+    """A run's rows of "entry", "activity", "statement" or "payout", in the book's numbers,
     without run_day; sorted by all columns."""
-    tables = (line, entry, activity, statement, payout)
-    target = {each.name: each for each in tables}[table]
+    target = {each.name: each for each in (entry, activity, statement, payout)}[table]
     columns = [column for column in target.c if column.name != "run_day"]
-    where = of_run(connection, day) if target is line else target.c.run_day == day
+    where = target.c.run_day == day
     schema = dict.fromkeys([column.name for column in columns], pl.Int64)
     frame = bulk.frame(connection, sa.select(*columns).where(where), schema)
     return frame.sort(frame.columns)

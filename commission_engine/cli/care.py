@@ -38,7 +38,8 @@ def verify(
     """Prove the book from its stored rows, and the files from the book. Repairs nothing."""
     settings = settings_of(database=database, out=str(out_folder) if out_folder else None)
     engine = open_book(settings)
-    proof = prove(engine, None if no_files else Path(settings.out.value), stage)
+    files = None if no_files else Path(settings.out.value)
+    proof = prove(engine, files, stage, settings.lines_store.value)
     if as_json:
         print_json(
             {
@@ -69,7 +70,7 @@ def verify(
 def config_show(database: Database = None, as_json: AsJson = False) -> None:
     """Show every setting with its value and where that came from."""
     settings = settings_of(database=database)
-    rows = {name: getattr(settings, name) for name in NAMES}
+    rows = {name: settings[name] for name in NAMES}
     if as_json:
         print_json({name: {"value": _shown(s.value), "from": s.origin} for name, s in rows.items()})
         return

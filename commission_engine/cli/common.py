@@ -31,6 +31,10 @@ Database = Annotated[
     str | None,
     typer.Option("--database", metavar="URL", help="The book; see `commission config show`."),
 ]
+LinesStore = Annotated[
+    str | None,
+    typer.Option("--lines-store", metavar="PLACE", help="Where lines are; see `config show`."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 Limit = Annotated[int, typer.Option("--limit", min=0, help="Rows of a table; 0: all of them.")]

@@ -9,6 +9,7 @@ import typer
 from commission_engine.book import facts, views
 from commission_engine.book import runs as book_runs
 from commission_engine.book.connect import Connection
+from commission_engine.book.lines import Question, where_kept
 from commission_engine.calendar import Day, date_of
 from commission_engine.cli.common import (
     AsCsv,
@@ -22,7 +23,9 @@ from commission_engine.cli.common import (
     listing,
     looking,
     say,
+    settings_of,
 )
+from commission_engine.decide.kernel import REASONS
 from commission_engine.ingest.rows import Kind
 from commission_engine.mend import mendable
 from commission_engine.plan.terms import Plan
@@ -67,22 +70,29 @@ def lines(
     how = form(as_json, as_csv)
     with looking(database) as connection:
         plan = _plan(connection)
-        where = views.between(views.LINE, *_period(date, first, last))
-        if affiliate:
-            where.append(views.to_beneficiary(_known(connection, affiliate)))
-        if earner:
-            where.append(views.of_earner(_known(connection, earner)))
-        if event:
-            where.append(views.of_event(event))
-        if order:
-            where.append(views.of_order(order))
-        if level is not None:
-            where.append(views.at_level(level))
-        if reason is not None:
-            where.append(views.with_reason(reason))
+        start, end = _period(date, first, last)
+        question = Question(
+            beneficiaries=_number(connection, affiliate) if affiliate else None,
+            events=(
+                views.events_of(
+                    connection,
+                    earner=_known(connection, earner) if earner else "",
+                    event_id=event,
+                    order=order,
+                )
+                if earner or event or order
+                else None
+            ),
+            first_day=start,
+            last_day=end,
+            level=level,
+            reason=None if reason is None else REASONS.index(reason),
+        )
+        store = where_kept(connection, settings_of(database=database).lines_store.value)
+        found = views.lines(connection, store, question)
         if currency:
-            where.append(views.in_currency(currency))
-        found = lines_table(views.lines(connection, *where), plan)
+            found = found.filter(pl.col("currency") == currency)
+        found = lines_table(found, plan)
     listing(found.select(COLUMNS_OF_A_LINE) if how is Form.TABLE else found, how, limit, "lines")
 
 
@@ -262,6 +272,10 @@ def _of(
     if currency:
         where.append(views.in_currency(currency))
     return where
+
+
+def _number(connection: Connection, affiliate: str) -> pl.Series:
+    return views.number_of(connection, _known(connection, affiliate))
 
 
 def _known(connection: Connection, affiliate: str) -> str:

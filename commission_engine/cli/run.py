@@ -15,6 +15,7 @@ from commission_engine.calendar import Day, date_of
 from commission_engine.cli.common import (
     AsJson,
     Database,
+    LinesStore,
     at_work,
     counted,
     day_option,
@@ -29,6 +30,7 @@ from commission_engine.cli.common import (
     today,
     who,
 )
+from commission_engine.cli.decide import Master, Where, WithEngine, calculation
 from commission_engine.cli.imports import report
 from commission_engine.folder_import import Found, find, import_folder
 from commission_engine.imports import Circumstances, Imported
@@ -50,6 +52,9 @@ def run(
         Path | None, typer.Option("--out", help="Write the files of the run below this folder.")
     ] = None,
     database: Database = None,
+    lines_store: LinesStore = None,
+    engine_name: WithEngine = Where.LOCAL,
+    master: Master = "local[*]",
     strict: Annotated[bool, typer.Option("--strict", help="Refused rows stop the run.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -57,26 +62,33 @@ def run(
     if not date:
         raise UsageError("--date is missing", "Write such as --date 2026-11-20.")
     day = day_option(date)
-    settings = settings_of(database=database, out=str(out_folder) if out_folder else None)
+    settings = settings_of(
+        database=database,
+        out=str(out_folder) if out_folder else None,
+        lines_store=lines_store,
+    )
     found = find(existing(folder)) if folder else Found.nothing()
     if found.passed_over:
         say(f"[yellow]not looked at:[/] {escape(', '.join(found.passed_over))}")
     if day > today():
         say(f"[yellow]warning:[/] {date_of(day)} is in the future; no date before it can run then")
     engine = open_book(settings)
+    kept_in = settings.lines_store.value
+    calculate = calculation(engine_name, master)
     target = Path(settings.out.value)
     outputs = Outputs(settings.documents.value, tuple(settings.formats.value))
     imported: tuple[Imported, ...] = ()
     before = _completed(engine)
     done = {each.day: each for each in before}
     if day in done or (before and day < before[-1].day):
-        fresh = _not_again(engine, day, before, found, target)
+        fresh = _not_again(engine, day, before, found, target, kept_in)
     else:
         with at_work(engine, f"run {date_of(day)}") as worker:
             with attempt(engine, day, who(), now):
                 imported = _brought(worker, found, strict=strict)
-                done[day] = run_night(worker, day, outputs, now, stage)
-            fresh = publish_run(engine, day, target, stage)
+                night = run_night(worker, day, outputs, now, stage, kept_in, calculate)
+                done[day] = night.run
+            fresh = publish_run(engine, night, target, stage, kept_in)
     if day in done:
         _summary(engine, done[day], fresh, imported, as_json)
     if any(each.rejected for each in imported):
@@ -99,7 +111,7 @@ def _brought(worker: Worker, found: Found, *, strict: bool) -> tuple[Imported, .
 
 
 def _not_again(
-    engine: Engine, day: Day, before: list[runs.Run], found: Found, target: Path
+    engine: Engine, day: Day, before: list[runs.Run], found: Found, target: Path, kept_in: str
 ) -> Published:
     """A date that is complete, or lies before one that is: nothing is run."""
     if any(each.day == day for each in before):
@@ -109,7 +121,7 @@ def _not_again(
             say(f"{date_of(day)} is complete already; nothing was changed{ignored}")
             return Published(folder, ())
         with at_work(engine, f"files of {date_of(day)}"):
-            fresh = publish_run(engine, day, target, stage)
+            fresh = publish_run(engine, day, target, stage, kept_in)
         written = counted(len(fresh.written), "missing file")
         say(f"{date_of(day)} is complete already; {written} written again{ignored}")
         return fresh
