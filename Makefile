@@ -7,12 +7,12 @@ READY := $(VENV)/.ready
 
 # Every branch of what decides about money is tried.
 MONEY_CORE := money plan decide ledger
-MONEY_TESTS := money plan kernel reference ledger
+MONEY_TESTS := money plan kernel reference ledger buckets facts decide
 
-.PHONY: demo test check bench golden clean help
+.PHONY: demo test check bench bench-guard golden clean help
 
 help: ## what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,15 +25,19 @@ demo: $(READY) ## a real shop's year: import, thirteen settlements, what came of
 test: $(READY) ## all tests, with a real PostgreSQL
 	$(BIN)/python -m pytest -n 2
 
-check: $(READY) ## ruff, mypy --strict, coverage of the money core
+check: $(READY) ## ruff, mypy --strict, coverage of the money core, instruction counts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --cov-branch --cov-report=term-missing:skip-covered \
 		--cov-fail-under=100 $(MONEY_CORE:%=--cov=commission_engine.%) $(MONEY_TESTS:%=tests/test_%.py)
+	$(BIN)/python benchmarks/guard.py
 
 bench: $(READY) ## measure; results belong into docs/benchmarks.md
 	$(BIN)/python benchmarks/night.py
+
+bench-guard: $(READY) ## count instructions (needs valgrind); fails at 10% more than stored
+	$(BIN)/python benchmarks/guard.py
 
 golden: $(READY) ## write tests/golden/expected anew, after a change that was meant
 	$(BIN)/python tests/test_golden.py

@@ -30,7 +30,7 @@ from commission_engine.money import Rounding
 from commission_engine.plan.read import parse_plan
 from commission_engine.plan.terms import Every
 from commission_engine.problems import Code, Exit, Reason
-from commission_engine.settings import NAMES, PREFIX
+from commission_engine.settings import NAMES, PREFIX, variable_of
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in sorted(
@@ -198,7 +198,7 @@ def test_every_setting_is_explained() -> None:
     for name in NAMES:
         row = f"| `{name}` | "
         assert row in page("docs/configuration.md")
-        assert f"`{PREFIX}{name.upper()}`" in page("docs/configuration.md").split(row)[1]
+        assert f"`{variable_of(name)}`" in page("docs/configuration.md").split(row)[1]
 
 
 def test_every_command_and_its_options_are_explained() -> None:
