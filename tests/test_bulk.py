@@ -291,8 +291,8 @@ def test_caps_advance_by_new_rows_and_changed_ones(
     connection: sa.Connection, monkeypatch: pytest.MonkeyPatch, few: int, sparse: int
 ) -> None:
     """However their totals are looked up."""
-    monkeypatch.setattr(runs, "_FEW", few)
-    monkeypatch.setattr(runs, "_SPARSE", sparse)
+    monkeypatch.setattr(caps, "_FEW", few)
+    monkeypatch.setattr(caps, "_SPARSE", sparse)
     month, other = Scope(20_000, 1, Window.MONTH), Scope(20_000, 2, Window.MONTH)
     used = caps.UsedInBook(connection)
     keys = advance(month, 7, {5: 0, 6: 0, 8: 0}).keys

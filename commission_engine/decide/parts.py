@@ -117,9 +117,12 @@ def writing(path: Path) -> Iterator[None]:
     """Say what stands in the way of writing `path`."""
     try:
         yield
-    except OSError as why:
+    except (OSError, pl.exceptions.PolarsError) as why:
+        # Polars says "...: underlying IO error: No space left on device (os error 28)".
+        _, _, of_polars = str(why).partition("IO error: ")
+        said = of_polars.partition(" (os error")[0] or getattr(why, "strerror", None) or why
         raise CommissionError(
-            f"{path}: cannot be written: {why.strerror or why}",
+            f"{path}: cannot be written: {said}",
             "Nothing was kept. Make room or name another folder, then run the same command again.",
         ) from why
 
