@@ -15,8 +15,9 @@ They take turns, because machines are noisy: only ratios inside one run say much
 must be the same every time, and SQL's lines.csv and the sums of everything that it posts the same
 as the night's, or the benchmark ends. PostgreSQL is one server for all, with the settings that
 suit the SQL best (peers/postgresql.py); it does not wait for the disk unless told by --durable.
-Prints Markdown for docs/benchmarks.md: medians, and the most memory of the process and of all of
-the server's processes together (pages that they share counted once).
+Prints Markdown for docs/benchmarks.md: medians, the seconds of processor that the process and the
+server used together, and the most memory of the process and of all of the server's processes
+(pages that they share counted once).
 """
 
 import argparse
@@ -31,10 +32,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from filecmp import cmp
 from functools import partial
 from importlib.metadata import version
+from math import nan
 from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
@@ -83,11 +85,13 @@ SUMS = {
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Wall seconds of a whole process, and of its parts; its most memory and the server's, MB."""
+    """What a process took: wall seconds, processor's seconds together with the server's, the most
+    memory of both in MB, and the wall seconds of its parts."""
 
     seconds: float
+    cpu_seconds: float
     peak_mb: float
-    server_mb: float = 0
+    server_mb: float
     parts: dict[str, float] = field(default_factory=dict)
 
 
@@ -113,6 +117,9 @@ class InSqlite:
         shutil.copyfile(self._file, self._book)
         os.sync()
         return f"sqlite:///{self._book}"
+
+    def settle(self) -> None:
+        """Nothing is left to do after the facts are in."""
 
     @contextmanager
     def watched(self) -> Iterator[Any]:
@@ -141,25 +148,32 @@ class InPostgresql:
         self._own.execute("CHECKPOINT")
         return url
 
+    def settle(self) -> None:
+        """As the server does by itself in quiet hours."""
+        with Connection.connect(self.url, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+
     def watched(self) -> Watch:
         return Watch(self._pid)
 
 
-def measured(command: list[str], books: Books) -> tuple[Turn, dict[str, Any]]:
+def measured(command: list[str], books: Books) -> tuple[Turn, Any]:
     """What a process took, and the JSON that it printed."""
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
         with books.watched() as watch:
             started = time.perf_counter()
             process = subprocess.Popen(command, stdout=said, stderr=complained)
+            before = watch.cpu() if watch else 0.0
             _, status, usage = os.wait4(process.pid, 0)
             taken = time.perf_counter() - started
+            cpu = usage.ru_utime + usage.ru_stime + (watch.cpu() - before if watch else 0.0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             complained.seek(0)
             sys.exit(f"{' '.join(command)} failed:\n{complained.read().decode()}")
         said.seek(0)
         report = json.loads(said.read() or b"{}")
-    return Turn(taken, usage.ru_maxrss / 1024, watch.peak if watch else 0), report
+    return Turn(taken, cpu, usage.ru_maxrss / 1024, watch.peak if watch else 0), report
 
 
 class Nights:
@@ -202,13 +216,14 @@ class Nights:
         turn, report = measured(command, self._books)
         self._same(url, out, tables=("line",))
         parts = report["seconds"]
-        return Turn(sum(parts[name] for name in PARTS), report["peak_mb"], turn.server_mb, parts)
+        whole = sum(parts[name] for name in PARTS)
+        return Turn(whole, nan, report["peak_mb"], turn.server_mb, parts)
 
     def sql(self) -> Turn:
         url, out = self._books.fresh("peer"), self._empty()
         turn, report = measured([*sql_night(url, self._work), "--out", str(out)], self._books)
         self._same(url, out, names=("lines.csv",))
-        return Turn(report["seconds"], turn.peak_mb, turn.server_mb, report["steps"])
+        return replace(turn, seconds=report["seconds"], parts=report["steps"])
 
     def _empty(self) -> Path:
         """A folder that the server of PostgreSQL may write to, whoever runs it."""
@@ -260,65 +275,12 @@ def copy_out(url: str, file: Path) -> None:
             out.write(block)
 
 
-def filled(url: str, folder: Path) -> None:
-    """Put the plan and all facts into the empty database at `url`."""
-    migrate(connect(url))
-    late = str(folder / "late" / "earnings.parquet")
-    for command in (
-        ["plan", "apply", str(folder / "plan.toml")],
-        ["import", "referrals", str(folder / "referrals.parquet")],
-        ["import", "earnings", str(folder / "earnings.parquet"), late],
-    ):
-        done = subprocess.run([PROGRAM, *command, "--database", url], check=False)
-        if done.returncode:
-            sys.exit(f"commission {' '.join(command)} failed")
+@contextmanager
+def filled_books(given: argparse.Namespace) -> Iterator[tuple[InSqlite | InPostgresql, Path]]:
+    """Books with the plan and all facts, and the folder with everything.
 
-
-def rows_of(turns: dict[str, list[Turn]]) -> list[tuple[str, float, str, float, float]]:
-    """What, median seconds, ratio, peak MB of the process and of the server."""
-    seconds = {name: median(each.seconds for each in of) for name, of in turns.items()}
-    parts = {name: median(each.parts[name] for each in turns["bare"]) for name in (*PARTS, "text")}
-    rows = [(f"bare: {said}", parts[name], "", 0.0, 0.0) for name, said in PARTS.items()]
-    ratios = {
-        "bare": "",
-        "database": f"{seconds.get('database', 0) / seconds['bare']:.2f} of the bare parts",
-        "segments": f"{seconds.get('segments', 0) / parts['kernel']:.2f} of the kernel",
-    }
-    if "sql" in turns and "database" in turns:
-        ratios["sql"] = f"{seconds['sql'] / seconds['database']:.2f} of the night"
-    for name, of in turns.items():
-        peak, server_peak = (
-            max(getattr(each, which) for each in of) for which in ("peak_mb", "server_mb")
-        )
-        rows.append((NAMES[name], seconds[name], ratios.get(name, ""), peak, server_peak))
-    rows.append(("(lines.csv by Polars from ready text)", parts["text"], "", 0.0, 0.0))
-    return rows
-
-
-def report(turns: dict[str, list[Turn]]) -> None:
-    print("| what | seconds | ratio | peak MB | server, peak MB |")
-    print("| --- | ---: | ---: | ---: | ---: |")
-    for what, seconds, ratio, peak, server_peak in rows_of(turns):
-        memory = " | ".join(f"{each:,.0f}" if each else "" for each in (peak, server_peak))
-        print(f"| {what} | {seconds:.2f} | {ratio} | {memory} |")
-    if "sql" in turns:
-        print("\n| step of the SQL | seconds |\n| --- | ---: |")
-        for step in turns["sql"][0].parts:
-            print(f"| {step} | {median(each.parts[step] for each in turns['sql']):.2f} |")
-
-
-def main() -> None:
-    words = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    words.add_argument("affiliates", type=int, nargs="?", default=100_000)
-    words.add_argument("events", type=int, nargs="?", default=1_000_000)
-    words.add_argument("--on", choices=("postgresql", "sqlite"), default="postgresql")
-    words.add_argument("--lines", nargs="+", choices=("database", "segments"), default=["database"])
-    words.add_argument("--repeat", type=int, default=3)
-    words.add_argument("--without-sql", action="store_true")
-    words.add_argument("--durable", action="store_true", help="PostgreSQL waits for the disk")
-    words.add_argument("--json", type=Path, metavar="FILE", help="every turn, as JSON")
-    given = words.parse_args()
-    os.environ["COMMISSION_DOCUMENTS"] = "none"
+    `given` has affiliates, events, on and durable.
+    """
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="night-")))
         work.chmod(0o711)
@@ -329,18 +291,92 @@ def main() -> None:
         books: InSqlite | InPostgresql = InSqlite(work)
         if given.on == "postgresql":
             books = InPostgresql(*stack.enter_context(server()), durable=given.durable)
-        filled(books.url, work / "in")
+        migrate(connect(books.url))
+        for command in imports(work / "in"):
+            measured([PROGRAM, *command, "--database", books.url, "--json"], books)
+        books.settle()
+        yield books, work
+
+
+def imports(folder: Path) -> list[list[str]]:
+    """The commands that put the plan and all facts into an empty book."""
+    late = str(folder / "late" / "earnings.parquet")
+    return [
+        ["plan", "apply", str(folder / "plan.toml")],
+        ["import", "referrals", str(folder / "referrals.parquet")],
+        ["import", "earnings", str(folder / "earnings.parquet"), late],
+    ]
+
+
+def about(given: argparse.Namespace, lines: int, books: InSqlite | InPostgresql) -> str:
+    """What was measured on what."""
+    durable = ", waiting for the disk" if given.durable else ""
+    return (
+        f"{given.affiliates:,} affiliates, {given.events:,} events, {lines:,} lines, seed {SEED};"
+        f" median of {given.repeat}, taking turns; {machine()}; Python {platform.python_version()},"
+        f" numpy {version('numpy')}, polars {version('polars')}, {books.version}{durable}"
+    )
+
+
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """Those that every measurement of a night has."""
+    words = argparse.ArgumentParser(description=(description or "").split("\n", 1)[0])
+    words.add_argument("affiliates", type=int, nargs="?", default=100_000)
+    words.add_argument("events", type=int, nargs="?", default=1_000_000)
+    words.add_argument("--on", choices=("postgresql", "sqlite"), default="postgresql")
+    words.add_argument("--repeat", type=int, default=3)
+    words.add_argument("--durable", action="store_true", help="PostgreSQL waits for the disk")
+    return words
+
+
+def rows_of(turns: dict[str, list[Turn]]) -> Iterator[tuple[str, str, Turn]]:
+    """What, its ratio to something, and the medians (of memory the most)."""
+    parts = {name: median(each.parts[name] for each in turns["bare"]) for name in (*PARTS, "text")}
+    seconds = {name: median(each.seconds for each in of) for name, of in turns.items()}
+    for name, said in PARTS.items():
+        yield f"bare: {said}", "", Turn(parts[name], nan, nan, nan)
+    ratios = {
+        "bare": "",
+        "database": f"{seconds.get('database', 0) / seconds['bare']:.2f} of the bare parts",
+        "segments": f"{seconds.get('segments', 0) / parts['kernel']:.2f} of the kernel",
+        "sql": f"{seconds.get('sql', 0) / seconds.get('database', nan):.2f} of the night",
+    }
+    for name, of in turns.items():
+        cpu = median(each.cpu_seconds for each in of)
+        peak, server_peak = max(each.peak_mb for each in of), max(each.server_mb for each in of)
+        yield NAMES[name], ratios[name], Turn(seconds[name], cpu, peak, server_peak)
+    yield "(lines.csv by Polars from ready text)", "", Turn(parts["text"], nan, nan, nan)
+
+
+def report(turns: dict[str, list[Turn]]) -> None:
+    print("| what | seconds | ratio | CPU seconds | peak MB | server, peak MB |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for what, ratio, turn in rows_of(turns):
+        figures = (f"{turn.cpu_seconds:.2f}", f"{turn.peak_mb:,.0f}", f"{turn.server_mb:,.0f}")
+        cells = " | ".join("" if each == "nan" else each for each in figures)
+        print(f"| {what} | {turn.seconds:.2f} | {ratio} | {cells} |")
+    if "sql" in turns:
+        print("\n| step of the SQL | seconds |\n| --- | ---: |")
+        for step in turns["sql"][0].parts:
+            print(f"| {step} | {median(each.parts[step] for each in turns['sql']):.2f} |")
+
+
+def main() -> None:
+    words = arguments(__doc__)
+    words.add_argument("--lines", nargs="+", choices=("database", "segments"), default=["database"])
+    words.add_argument("--without-sql", action="store_true")
+    words.add_argument("--json", type=Path, metavar="FILE", help="every turn, as JSON")
+    given = words.parse_args()
+    os.environ["COMMISSION_DOCUMENTS"] = "none"
+    with filled_books(given) as (books, work):
         nights = Nights(books, work)
         ways: dict[str, Callable[[], Turn]] = {"bare": nights.bare}
         for home in given.lines:
             ways[home] = partial(nights.night, home)
-        if isinstance(books, InPostgresql):
-            with Connection.connect(books.url, autocommit=True) as connection:
-                connection.execute("VACUUM ANALYZE")
-            if not given.without_sql:
-                command = sql_night(books.new("peer", "book"), work)
-                subprocess.run([*command, "--prepare"], check=True)
-                ways["sql"] = nights.sql
+        if isinstance(books, InPostgresql) and not given.without_sql:
+            command = sql_night(books.new("peer", "book"), work)
+            subprocess.run([*command, "--prepare"], check=True)
+            ways["sql"] = nights.sql
         lines = nights.first()
         turns: dict[str, list[Turn]] = {name: [] for name in ways}
         for number in range(given.repeat):
@@ -348,17 +384,12 @@ def main() -> None:
             for name, way in order[number % len(order) :] + order[: number % len(order)]:
                 turns[name].append(way())
                 print(f"{name}: {turns[name][-1]}", file=sys.stderr, flush=True)
-        head = (
-            f"{given.affiliates:,} affiliates, {given.events:,} events, {lines:,} lines,"
-            f" seed {SEED}; median of {given.repeat}, taking turns; {machine()}; Python"
-            f" {platform.python_version()}, numpy {version('numpy')}, polars {version('polars')},"
-            f" {books.version}{', waiting for the disk' if given.durable else ''}"
-        )
-        print(f"{head}\n")
-        report(turns)
-        if given.json:
-            said = {name: [asdict(each) for each in of] for name, of in turns.items()}
-            given.json.write_text(json.dumps({"about": head, "turns": said}, indent=2), "utf-8")
+        head = about(given, lines, books)
+    print(f"{head}\n")
+    report(turns)
+    if given.json:
+        said = {name: [asdict(each) for each in of] for name, of in turns.items()}
+        given.json.write_text(json.dumps({"about": head, "turns": said}, indent=2), "utf-8")
 
 
 if __name__ == "__main__":

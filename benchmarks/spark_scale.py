@@ -25,10 +25,11 @@ from typing import Any
 
 from generate import generate
 
-from commission_engine.cluster import Cluster, session
-from commission_engine.decide import parts, spark
+from commission_engine.decide import parts
 from commission_engine.plan.read import read_plan
 from commission_engine.plan.terms import Plan
+from commission_engine.spark import decide as spark
+from commission_engine.spark.session import Cluster, session
 
 SEED = 7
 TICKS = os.sysconf("SC_CLK_TCK")

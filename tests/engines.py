@@ -38,7 +38,7 @@ from commission_engine.ingest.rows import Kind as FileKind
 from commission_engine.ledger.accounts import Kind
 from commission_engine.ledger.post import kinds
 from commission_engine.money import MAX_WHOLE_DIGITS, plain
-from commission_engine.night import Outputs, publish_run, run_night
+from commission_engine.night import Calculation, Outputs, publish_run, run_night
 from commission_engine.plan.terms import Plan
 from commission_engine.tree.forest import NOBODY, Forest, Standing
 from commission_engine.verify import verify
@@ -148,7 +148,7 @@ def kernel_nights(world: World, seed: int = 0, engine: Engine = decide) -> list[
 
 
 def in_buckets(orders: int, beneficiaries: int) -> Engine:
-    """The kernel as `decide/buckets.py` and `decide/spark.py` use it: so many orders at a time,
+    """The kernel as `decide/buckets.py` and `spark/decide.py` use it: so many orders at a time,
     and every so-manieth beneficiary in one bucket."""
 
     def run(
@@ -239,7 +239,14 @@ Learn: TypeAlias = Callable[[Worker, Plan, Night, Path], None]
 """How a night's facts come into the book; the folder is for files."""
 
 
-def book_nights(world: World, url: str, folder: Path, learn: Learn) -> Told:
+def book_nights(
+    world: World,
+    url: str,
+    folder: Path,
+    learn: Learn,
+    kept_in: str = "database",
+    calculate: Calculation = decide,
+) -> Told:
     """Run the world through the book at `url` (migrated and empty), and publish below `folder`."""
     engine, out = connect(url), folder / "out"
     told = Told([], [], [], [])
@@ -251,7 +258,14 @@ def book_nights(world: World, url: str, folder: Path, learn: Learn) -> Told:
             place = folder / f"in-{n}"
             place.mkdir(parents=True)
             learn(worker, world.plan, night, place)
-            done = run_night(worker, night.business_day, Outputs(), lambda: NOW)
+            done = run_night(
+                worker,
+                night.business_day,
+                Outputs(),
+                lambda: NOW,
+                kept_in=kept_in,
+                calculate=calculate,
+            )
             published = publish_run(engine, done, out).folder
             told.files.append(
                 {

@@ -66,6 +66,18 @@ def test_both_databases_say_and_publish_the_same(
     assert large.files == small.files
 
 
+@settings(BOOKS, max_examples=max(MANY // 3, 1))
+@given(world=REPRESENTABLE)
+def test_lines_in_segments_change_no_byte(sqlite_books: Fresh, world: World) -> None:
+    found = []
+    for segments in (False, True):
+        with sqlite_books() as url, tempfile.TemporaryDirectory() as folder:
+            kept_in = f"{folder}/lines" if segments else "database"
+            found.append(book_nights(world, url, Path(folder), add_facts, kept_in))
+    assert found[0] == found[1]
+    check(found[1], world)
+
+
 def by_hand() -> World:
     """
     ann <- bob; level 1 20%, 8 an order, 12 a month; held 7 days; weekly, 5 at least

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commission_engine.book import bulk, caps, facts, runs
+from commission_engine.book import bulk, caps, facts
 from commission_engine.book.connect import connect, reading, writing
 from commission_engine.book.lock import working
 from commission_engine.book.order import processing_order

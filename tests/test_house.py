@@ -21,8 +21,9 @@ LAYERS = (
     ("problems", "calendar", "resources", "raw"),
     ("money", "verdict", "settings", "mend"),
     ("plan", "tree"),
-    ("cluster", "segments"),
+    ("segments",),
     ("ingest", "decide"),
+    ("spark",),
     ("ledger",),
     ("publish", "book"),
     ("imports", "night"),
@@ -34,7 +35,7 @@ LAYERS = (
 )
 
 FRAMES = {"ingest", "decide", "tree", "book", "ledger", "publish", "verdict", "imports", "night",
-          "moves", "mend", "verify", "cli", "segments"}  # fmt: skip
+          "moves", "mend", "verify", "cli", "segments", "spark"}  # fmt: skip
 HOMES = {
     "sqlalchemy": {"book", "migrations"},
     "alembic": {"book", "migrations"},
@@ -51,8 +52,8 @@ HOMES = {
     "polars": FRAMES,
     "numpy": FRAMES | {"calendar"},
     "obstore": {"segments"},
-    "pyspark": {"cluster", "decide"},
-    "pyarrow": {"decide"},
+    "pyspark": {"spark"},
+    "pyarrow": {"spark"},
 }
 
 # Nothing here knows the time, the machine, chance, or a binary fraction.
@@ -65,8 +66,6 @@ IMPURE_ATTRIBUTES = {
 }
 ALLOWED = {
     "publish/folder.py": {"os", "/"},  # makes files durable; joins paths
-    "decide/spark.py": {"/"},  # joins paths
-    "decide/spark_tasks.py": {"/"},
     "plan/read.py": {"float"},  # to refuse it
 }
 

@@ -22,18 +22,19 @@ from spark_worlds import Fragile, Many
 from test_kernel import beyond_64_bits
 from worlds import WORLDS, World, worlds
 
-from commission_engine import cluster
 from commission_engine.calendar import Window
-from commission_engine.cluster import Cluster, session
-from commission_engine.decide import parts, reference, spark
+from commission_engine.decide import parts, reference
 from commission_engine.decide.buckets import Bucket, Programme, spread_over
 from commission_engine.decide.kernel import Decision, Events, Lines, Used
-from commission_engine.decide.spark import FEWEST_TASKS
-from commission_engine.decide.spark_tasks import USED
 from commission_engine.decide.used import UsedInMemory
 from commission_engine.plan.read import read_plan
 from commission_engine.plan.terms import Plan
 from commission_engine.problems import CommissionError, FactsRefused, UsageError
+from commission_engine.spark import decide as spark
+from commission_engine.spark import session as cluster
+from commission_engine.spark.decide import FEWEST_TASKS
+from commission_engine.spark.session import Cluster, session
+from commission_engine.spark.tasks import USED
 from commission_engine.tree.forest import Forest, Standing
 
 pytestmark = pytest.mark.needs("java")

@@ -7,10 +7,11 @@ import pytest
 from spark_worlds import Fragile
 from test_spark import LINES_A_BUCKET, facts, files, on, plan
 
-from commission_engine.cluster import session
-from commission_engine.decide import parts, spark
+from commission_engine.decide import parts
 from commission_engine.decide.buckets import spread_over
 from commission_engine.plan.terms import Plan
+from commission_engine.spark import decide as spark
+from commission_engine.spark.session import session
 
 __all__ = ["facts", "plan"]
 

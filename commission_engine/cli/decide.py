@@ -53,7 +53,7 @@ def decide(
     for warning in read.warnings:
         say(f"[yellow]warning:[/] {escape(warning)}")
     if engine is Where.SPARK:
-        from commission_engine.decide.spark import decide_folder as on_spark
+        from commission_engine.spark.decide import decide_folder as on_spark
 
         totals = on_spark(facts, read.plan, lines, master=master)
     else:
@@ -68,8 +68,8 @@ def calculation(engine: Where, master: str) -> Calculation:
     """What decides a run's lines."""
     if engine is Where.LOCAL:
         return kernel.decide
-    from commission_engine.cluster import Cluster
-    from commission_engine.decide.spark_run import OnSpark
+    from commission_engine.spark.run import OnSpark
+    from commission_engine.spark.session import Cluster
 
     return OnSpark(Cluster(master))
 

@@ -1,7 +1,7 @@
 """The calculation: `kernel.py` runs, `reference.py` explains and judges it.
 
 `facts.py` takes frames or Parquet files in the place of a book, `buckets.py` more lines than memory
-holds, `spark.py` a cluster; `parts.py` gives lines as frames and files. What it does for a program
+holds (commission_engine/spark has a cluster); `parts.py` gives lines as frames and files. What it does for a program
 of somebody else's is the function here.
 """
 

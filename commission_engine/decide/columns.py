@@ -227,8 +227,13 @@ def check_tree(referrals: pl.DataFrame, forest: Forest) -> None:
         return
     edges = referrals.select(
         "affiliate_id", "referrer_id", since_us=pl.col("since").cast(pl.Int64).fill_null(BEGINNING)
-    ).unique()
-    rivals = edges.filter(pl.struct("affiliate_id", "since_us").is_duplicated())["affiliate_id"]
+    )
+    several = edges.filter(pl.col("affiliate_id").is_duplicated())
+    different = several.unique()
+    if different.height < several.height:
+        edges = edges.unique()
+    same_time = pl.struct("affiliate_id", "since_us").is_duplicated()
+    rivals = different.filter(same_time)["affiliate_id"]
     if len(rivals):
         raise FactsRefused(
             f"referrals: {rivals.sort().item(0)} has several referrers since the same instant",

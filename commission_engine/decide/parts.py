@@ -80,10 +80,7 @@ def frame_of(bucket: Bucket, facts: Facts) -> pl.DataFrame:
     """A bucket's lines, shaped LINES."""
     lines = bucket.lines
     event, beneficiary = pl.Series(bucket.event), pl.Series(lines.beneficiary)
-    if facts.numbered:
-        event = event.cast(pl.Int64)
-    else:
-        event = facts.event_ids.gather(event)
+    event = event.cast(pl.Int64) if facts.numbered else facts.event_ids.gather(event)
     if facts.affiliates is not None:
         beneficiary = facts.affiliates.gather(beneficiary)
     else:

@@ -1,6 +1,6 @@
 """Spark as the machine has it: is Java there, how much memory, where it may write, who may listen.
 
-What is computed on it is said in `decide/spark.py`. A session is quiet: its own talk goes to a log
+What is computed on it is said in `spark/decide.py`. A session is quiet: its own talk goes to a log
 file inside its work folder, which is removed with it.
 """
 

@@ -8,12 +8,12 @@ from typing import Protocol
 
 import numpy as np
 
-from commission_engine.cluster import Cluster, session
 from commission_engine.decide.buckets import Programme, lines_of, spread_over
 from commission_engine.decide.kernel import Advance, Decision, Events, Lines, Used
-from commission_engine.decide.spark import capped_lines, events_frame
-from commission_engine.decide.spark_tasks import totals_frame
 from commission_engine.plan.terms import Plan
+from commission_engine.spark.decide import capped_lines, events_frame
+from commission_engine.spark.session import Cluster, session
+from commission_engine.spark.tasks import totals_frame
 from commission_engine.tree.forest import Forest, Standing
 
 

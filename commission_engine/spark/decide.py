@@ -26,12 +26,14 @@ import polars as pl
 
 from commission_engine import problems
 from commission_engine.calendar import Ints
-from commission_engine.cluster import Cluster, quiet, session
 from commission_engine.decide import parts
 from commission_engine.decide.buckets import Bucket, Programme, spread_over
 from commission_engine.decide.facts import Facts
 from commission_engine.decide.kernel import Events, Lines
-from commission_engine.decide.spark_tasks import (
+from commission_engine.plan.terms import Plan
+from commission_engine.problems import CommissionError, FactsRefused
+from commission_engine.spark.session import Cluster, quiet, session
+from commission_engine.spark.tasks import (
     ANSWER,
     EVENTS,
     FAULT,
@@ -47,8 +49,6 @@ from commission_engine.decide.spark_tasks import (
     earn_orders,
     on_tasks,
 )
-from commission_engine.plan.terms import Plan
-from commission_engine.problems import CommissionError, FactsRefused
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
