@@ -254,14 +254,13 @@ def table_of_points(series: Sequence[Series], points: Points) -> str:
 def table_of_fits(series: Sequence[Series], points: Points) -> str:
     """Over events: the exponents, beside that of n log n at the same sizes, and the dearest
     event beside the cheapest."""
-    head = "events at | sizes | CPU | clock | n log n | memory | an event, dearest / cheapest"
+    head = "events at | sizes | CPU seconds | n log n | memory | an event, dearest / cheapest"
     rows = []
     for each in series:
         sizes, found = each.sizes, [points[shape] for shape in each.shapes]
         of_each = [turn.cpu_seconds / size for turn, size in zip(found, sizes, strict=True)]
-        fits = (
+        fits = (  # not of the clock: on a shared machine it shows the others
             [turn.cpu_seconds for turn in found],
-            [turn.seconds for turn in found],
             [size * np.log(size) for size in sizes],
             [turn.peak_mb for turn in found],
         )

@@ -7,7 +7,7 @@ from math import ceil, floor, log10
 
 WIDTH, HEIGHT = 400, 270
 """Of one panel; there are two in a row."""
-LEFT, RIGHT, TOP, BOTTOM = 52, 16, 34, 40
+LEFT, RIGHT, TOP, BOTTOM = 52, 24, 34, 40
 LEGEND_ROW = 14
 
 COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#9a6700")

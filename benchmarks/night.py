@@ -173,7 +173,7 @@ def measured(command: list[str], books: Books) -> tuple[Turn, Any]:
             sys.exit(f"{' '.join(command)} failed:\n{complained.read().decode()}")
         said.seek(0)
         report = json.loads(said.read() or b"{}")
-    return Turn(taken, cpu, usage.ru_maxrss / 1024, watch.peak if watch else 0), report
+    return Turn(taken, cpu, usage.ru_maxrss / 1024, watch.peak if watch else nan), report
 
 
 class Nights:
@@ -361,6 +361,11 @@ def report(turns: dict[str, list[Turn]]) -> None:
             print(f"| {step} | {median(each.parts[step] for each in turns['sql']):.2f} |")
 
 
+def known(turn: Turn) -> dict[str, Any]:
+    """A turn for JSON, which has no NaN."""
+    return {name: value for name, value in asdict(turn).items() if value == value}
+
+
 def main() -> None:
     words = arguments(__doc__)
     words.add_argument("--lines", nargs="+", choices=("database", "segments"), default=["database"])
@@ -388,7 +393,7 @@ def main() -> None:
     print(f"{head}\n")
     report(turns)
     if given.json:
-        said = {name: [asdict(each) for each in of] for name, of in turns.items()}
+        said = {name: [known(each) for each in of] for name, of in turns.items()}
         given.json.write_text(json.dumps({"about": head, "turns": said}, indent=2), "utf-8")
 
 

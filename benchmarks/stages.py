@@ -130,7 +130,10 @@ def drawn(target: Path) -> Iterator[None]:
     recorder = ["py-spy", "record", "--idle", "--function", "--rate", "100", "--nonblocking"]
     to_file = ["--format", "flamegraph", "--output", str(picture), "--pid", str(os.getpid())]
     with subprocess.Popen([*recorder, *to_file], stdout=subprocess.PIPE) as process:
-        time.sleep(2)  # until it is there
+        assert process.stdout is not None
+        while b"Sampling" not in (said := process.stdout.readline()):
+            if not said:
+                sys.exit("py-spy cannot look into this process")
         yield
         process.send_signal(signal.SIGINT)
         process.communicate()

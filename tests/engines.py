@@ -177,9 +177,10 @@ def in_buckets(orders: int, beneficiaries: int) -> Engine:
         for number in range(beneficiaries):
             shares = spill.taken(number)
             order = np.lexsort((shares["level"], shares["event"]))
-            bucket = programme.bucket({name: each[order] for name, each in shares.items()}, used)
-            lines.append(replace(bucket.lines, row=bucket.event))
-            advances += bucket.advances
+            ordered = {name: each[order] for name, each in shares.items()}
+            for piece in programme.pieces(ordered, used):
+                lines.append(replace(piece.lines, row=piece.event))
+                advances += piece.advances
         joined = Lines(
             *(np.concatenate([getattr(each, name) for each in lines]) for name in Lines.__slots__)
         )

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from test_kernel import beyond_64_bits
 from worlds import WORLDS, World, worlds
 
+from commission_engine.decide import buckets
 from commission_engine.decide.buckets import (
     Shares,
     SpillInMemory,
@@ -29,8 +30,11 @@ from commission_engine.problems import CommissionError
 
 
 @pytest.mark.parametrize("orders", [1, 7, 1000])
-@pytest.mark.parametrize("beneficiaries", [1, 3])
-def test_the_size_of_a_bucket_changes_no_line(orders: int, beneficiaries: int) -> None:
+@pytest.mark.parametrize(("beneficiaries", "piece"), [(1, 10**6), (3, 10**6), (1, 2), (100, 2)])
+def test_the_size_of_a_bucket_changes_no_line(
+    orders: int, beneficiaries: int, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buckets, "LINES_AT_ONCE", piece)
     counts: Counter[str] = Counter()
 
     @settings(WORLDS, max_examples=max(WORLDS.max_examples // 2, 100))

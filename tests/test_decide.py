@@ -130,14 +130,14 @@ def lines_in(folder: Path) -> pl.DataFrame:
 def test_a_folder_holds_the_lines_and_their_totals(given: Path, tmp_path: Path) -> None:
     totals = decide_folder(given, PLAN, tmp_path / "new" / "lines")
     files = tree(tmp_path / "new" / "lines")
-    assert list(files) == ["part-00000.parquet", "totals.json"]
+    assert list(files) == ["part-00000-000.parquet", "totals.json"]
     assert json.loads(files["totals.json"]) == totals
-    part = files["part-00000.parquet"]
+    part = files["part-00000-000.parquet"]
     assert totals == {
         "lines": 7,
         "totals": {"USD": {"gross_minor": 27, "commission_minor": 27}},
         "files": {
-            "part-00000.parquet": {
+            "part-00000-000.parquet": {
                 "rows": 7, "bytes": len(part), "sha256": sha256(part).hexdigest(),
             }
         },
@@ -278,7 +278,7 @@ def test_a_folder_that_is_there_stays_as_it_is(given: Path, tmp_path: Path) -> N
 def test_what_a_run_that_was_killed_left_is_cleared(given: Path, tmp_path: Path) -> None:
     left = tmp_path / ".lines.draft"
     left.mkdir()
-    (left / "part-00000.parquet").write_text("half")
+    (left / "part-00000-000.parquet").write_text("half")
     decide_folder(given, PLAN, tmp_path / "lines")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["facts", "lines"]
     assert lines_in(tmp_path / "lines").height == 7
@@ -300,8 +300,8 @@ def test_a_bucket_without_lines_has_no_file(
     earnings = EARNINGS.filter(pl.col("affiliate_id") == 3)
     decide_folder(written(tmp_path / "facts", earnings), plan, tmp_path / "lines")
     files = tree(tmp_path / "lines")
-    assert list(files) == ["part-00002.parquet", "totals.json"]
-    assert list(json.loads(files["totals.json"])["files"]) == ["part-00002.parquet"]
+    assert list(files) == ["part-00002-000.parquet", "totals.json"]
+    assert list(json.loads(files["totals.json"])["files"]) == ["part-00002-000.parquet"]
     assert lines_in(tmp_path / "lines")["beneficiary_id"].unique().to_list() == [2]
 
 
@@ -328,7 +328,7 @@ def test_a_full_disk_leaves_nothing_and_the_next_run_is_clean(
     else:
         number = sizes.index(largest) if place == "later part" else 0
         assert refused.value.message == (
-            f"{draft}part-{number:05}.parquet: cannot be written: File too large"
+            f"{draft}part-{number:05}-000.parquet: cannot be written: File too large"
         )
     assert refused.value.hint.startswith("Nothing was kept. Make room or name ")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["expected", "facts"]

@@ -289,7 +289,7 @@ def test_a_folder_of_facts_gives_the_bytes_of_the_local_engine(
     assert 0 < len(heavy) < 5
     for answer in answers:
         if answer["task"] in heavy:
-            lines = pl.read_parquet(tmp_path / "out" / f"part-{answer['bucket']:05}.parquet")
+            lines = pl.read_parquet(tmp_path / "out" / f"part-{answer['bucket']:05}-000.parquet")
             assert lines["beneficiary_id"].n_unique() == 1
     # The heaviest begin first.
     assert max(heavy) < len(heavy)
@@ -352,7 +352,7 @@ def test_ids_and_instants_may_be_of_other_widths(
     parts.decide_folder(given, plan, tmp_path / "local")
     spark.decide_folder(given, plan, tmp_path / "out", spark=running)
     assert files(tmp_path / "out") == files(tmp_path / "local")
-    lines = pl.read_parquet(tmp_path / "out" / "part-00000.parquet")
+    lines = pl.read_parquet(tmp_path / "out" / "part-00000-000.parquet")
     assert lines["commission_minor"].to_list() == [70, -5, 2, 0, 0]
 
 

@@ -1,8 +1,8 @@
 """The calculation: `kernel.py` runs, `reference.py` explains and judges it.
 
 `facts.py` takes frames or Parquet files in the place of a book, `buckets.py` more lines than memory
-holds (commission_engine/spark has a cluster); `parts.py` gives lines as frames and files. What it does for a program
-of somebody else's is the function here.
+holds (a cluster: commission_engine/spark), `parts.py` gives lines as frames and files. What it does
+for a program of somebody else's is the function here.
 """
 
 from typing import TYPE_CHECKING, Protocol

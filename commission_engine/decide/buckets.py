@@ -26,6 +26,7 @@ from commission_engine.decide.kernel import (
     cap,
     earn,
 )
+from commission_engine.decide.used import UsedOnTop
 from commission_engine.plan.terms import Plan
 from commission_engine.tree.forest import NOBODY, Forest, Standing
 
@@ -41,6 +42,9 @@ arrays of one length."""
 SHARES = (
     "event", "level", "beneficiary", "currency", "root_day", "gross", "commission", "reason",
 )  # fmt: skip
+
+LINES_AT_ONCE = 2_000_000
+"""Of one bucket: more are worked on, and written, in pieces."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -110,6 +114,20 @@ class Programme:
         advances = cap(lines, key, self.plan, self.currencies, used)
         return Bucket(lines, shares["event"][order], key.currency, advances)
 
+    def pieces(self, shares: Shares, used: Used) -> Iterator["Bucket"]:
+        """`bucket` in pieces of LINES_AT_ONCE lines: of one beneficiary's lines, however many,
+        no more than a piece is worked on at a time."""
+        who, size = shares["beneficiary"], len(shares["event"])
+        if size <= LINES_AT_ONCE or who.min() != who.max():
+            yield from self.bucket(shares, used).cut()
+            return
+        counted = UsedOnTop(used)
+        for begin in range(0, size, LINES_AT_ONCE):
+            part = slice(begin, begin + LINES_AT_ONCE)
+            piece = self.bucket({name: each[part] for name, each in shares.items()}, counted)
+            counted.advance(piece.advances)
+            yield piece
+
 
 @dataclass(frozen=True, slots=True)
 class _Orders:
@@ -129,6 +147,16 @@ class Bucket:
     event: Ints
     currency: Ints
     advances: tuple[Advance, ...]
+
+    def cut(self) -> Iterator["Bucket"]:
+        """The same in pieces of LINES_AT_ONCE lines."""
+        if len(self.event) <= LINES_AT_ONCE:
+            yield self
+            return
+        for begin in range(0, len(self.event), LINES_AT_ONCE):
+            part = np.arange(begin, min(begin + LINES_AT_ONCE, len(self.event)))
+            advances = () if begin else self.advances
+            yield Bucket(self.lines.take(part), self.event[part], self.currency[part], advances)
 
 
 class Spill(Protocol):
@@ -217,9 +245,11 @@ def decided(
     bucket_of: Ints,
     used: Used,
     spill: Spill,
+    keep: Callable[[int, Iterator[Bucket]], R],
     workers: int = 1,
-) -> Iterator[Bucket]:
-    """Every bucket in turn. `parts` read events and their x_(i-1), in processing order."""
+) -> Iterator[R]:
+    """What `keep` makes of each bucket, its number and its pieces, in turn. `parts` read events and
+    their x_(i-1), in processing order."""
 
     def earned(read: Callable[[], tuple[Events, Ints]]) -> list[tuple[int, Shares]]:
         events, before = read()
@@ -234,8 +264,8 @@ def decided(
         for number, piece in pieces:
             spill.add(number, piece)
 
-    def capped(number: int) -> Bucket:
-        return programme.bucket(spill.taken(number), used)
+    def capped(number: int) -> R:
+        return keep(number, programme.pieces(spill.taken(number), used))
 
     yield from in_turn(capped, range(int(bucket_of.max(initial=0)) + 1), workers)
 

@@ -2,11 +2,12 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import file_digest
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 
@@ -16,7 +17,6 @@ from commission_engine.decide.buckets import (
     Programme,
     SpillInMemory,
     decided,
-    in_turn,
     spread_over,
 )
 from commission_engine.decide.facts import Facts
@@ -45,6 +45,8 @@ EVENTS_IN_MEMORY = 20_000_000
 
 TOTALS = "totals.json"
 
+R = TypeVar("R")
+
 
 def decide_frames(
     earnings: Table | pl.LazyFrame,
@@ -57,23 +59,31 @@ def decide_frames(
     """What `commission_engine.decide` documents."""
     shut = None if closed is None else _frame(closed)
     facts = Facts.of(_frame(earnings), _frame(referrals), shut)
-    return pl.concat(frame for frame, _ in decided_frames(facts, plan, workers=workers))
+
+    def frames(_number: int, pieces: Iterator[Bucket]) -> list[pl.DataFrame]:
+        return [frame_of(piece, facts) for piece in pieces]
+
+    return pl.concat(chain(*decided_facts(facts, plan, frames, workers=workers)))
 
 
 def _frame(given: Table | pl.LazyFrame) -> pl.DataFrame | pl.LazyFrame:
     return given if isinstance(given, pl.LazyFrame) else pl.DataFrame(given)
 
 
-def decided_frames(
-    facts: Facts, plan: Plan, *, workers: int = 1, spill: Path | None = None
-) -> Iterator[tuple[pl.DataFrame, Bucket]]:
-    """The lines of one bucket after the other; `spill` is a folder for what waits in between."""
+def decided_facts(
+    facts: Facts,
+    plan: Plan,
+    keep: Callable[[int, Iterator[Bucket]], R],
+    *,
+    workers: int = 1,
+    spill: Path | None = None,
+) -> Iterator[R]:
+    """What `keep` makes of each bucket; `spill` is a folder for what waits in between."""
     programme = Programme(plan, facts.currencies, facts.forest, facts.standing)
     waiting = SpillInMemory() if spill is None else SpillOnDisk(spill)
     reads = [part.read for part in facts.parts(plan)]
     bucket_of = spread_over(facts.lines_of(plan))
-    for bucket in decided(programme, reads, bucket_of, UsedInMemory(), waiting, workers):
-        yield frame_of(bucket, facts), bucket
+    return decided(programme, reads, bucket_of, UsedInMemory(), waiting, keep, workers)
 
 
 def frame_of(bucket: Bucket, facts: Facts) -> pl.DataFrame:
@@ -142,6 +152,18 @@ def write(frame: pl.DataFrame, bucket: Bucket, codes: Sequence[str], path: Path)
     return Written(path.name, frame.height, size, digest, totals)
 
 
+def write_pieces(
+    number: int, pieces: Iterable[Bucket], facts: Facts, folder: Path
+) -> list[Written]:
+    """The pieces of a bucket, each as a file."""
+    return [
+        write(
+            frame_of(piece, facts), piece, facts.currencies, folder.joinpath(part_name(number, n))
+        )
+        for n, piece in enumerate(pieces)
+    ]
+
+
 def decide_folder(facts_folder: Path, plan: Plan, out: Path, *, workers: int = 1) -> dict[str, Any]:
     """Facts in Parquet to the folder `out`: one file a bucket, and their totals, which are
     returned. The folder is complete or absent."""
@@ -149,23 +171,19 @@ def decide_folder(facts_folder: Path, plan: Plan, out: Path, *, workers: int = 1
     draft = drafted(out)
     try:
         on_disk = draft.joinpath("waiting") if facts.rows > EVENTS_IN_MEMORY else None
-        decided_ = decided_frames(facts, plan, workers=workers, spill=on_disk)
-        numbered = enumerate(decided_)
-        written = list(
-            in_turn(
-                lambda each: write(*each[1], facts.currencies, draft.joinpath(part_name(each[0]))),
-                numbered,
-                workers,
-            )
-        )
+
+        def kept(number: int, pieces: Iterator[Bucket]) -> list[Written]:
+            return write_pieces(number, pieces, facts, draft)
+
+        written = chain(*decided_facts(facts, plan, kept, workers=workers, spill=on_disk))
         return finish(draft, out, written)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
 
 
-def part_name(number: int) -> str:
-    return f"part-{number:05}.parquet"
+def part_name(number: int, piece: int = 0) -> str:
+    return f"part-{number:05}-{piece:03}.parquet"
 
 
 def drafted(out: Path) -> Path:

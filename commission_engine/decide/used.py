@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from commission_engine.calendar import Ints, Window
-from commission_engine.decide.kernel import Advance, Keys, Scope
+from commission_engine.decide.kernel import Advance, Keys, Scope, Used
 
 
 class UsedInMemory:
@@ -16,10 +16,14 @@ class UsedInMemory:
         self._totals: dict[Scope, pl.DataFrame] = {}
 
     def totals(self, scope: Scope, keys: Keys) -> Ints:
+        return self.known(scope, keys).fill_null(0).to_numpy()
+
+    def known(self, scope: Scope, keys: Keys) -> pl.Series:
+        """Per key the total; null for a key never seen."""
         if scope not in self._totals:
-            return np.zeros(len(keys.start), np.int64)
+            return pl.Series([None], dtype=pl.Int64).new_from_index(0, len(keys.start))
         joined = _table(keys).join(self._totals[scope], on=_KEY, how="left", maintain_order="left")
-        return joined["total"].fill_null(0).to_numpy()
+        return joined["total"]
 
     def rows(self, windows: Sequence[Window]) -> list[tuple[int, ...]]:
         """Every total: terms, level, window's place, window start, beneficiary, currency, total."""
@@ -36,6 +40,21 @@ class UsedInMemory:
                 old = self._totals[each.scope].join(table, on=_KEY, how="anti")
                 table = pl.concat([old, table])
             self._totals[each.scope] = table
+
+
+class UsedOnTop:
+    """What was counted since, on top of what is known below."""
+
+    def __init__(self, below: Used) -> None:
+        self._below, self._since = below, UsedInMemory()
+
+    def totals(self, scope: Scope, keys: Keys) -> Ints:
+        since = self._since.known(scope, keys)
+        below = pl.Series(self._below.totals(scope, keys), dtype=pl.Int64)
+        return since.fill_null(below).to_numpy()
+
+    def advance(self, advances: Sequence[Advance]) -> None:
+        self._since.advance(advances)
 
 
 _KEY = ["beneficiary", "currency", "start"]

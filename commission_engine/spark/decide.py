@@ -95,7 +95,9 @@ def decide_folder(
             )
             rows = _earnings(running, facts_folder / "earnings.parquet", facts)
             answers = spread(running, job, rows, facts.rows, np.bincount(bucket_of, lines_of))
-            written = [parts.Written(*json.loads(answer["told"])) for answer in answers]
+            written = [
+                parts.Written(*each) for answer in answers for each in json.loads(answer["told"])
+            ]
             return parts.finish(draft, out, written)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)

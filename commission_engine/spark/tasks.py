@@ -318,9 +318,7 @@ class IntoParts:
     folder: Path
 
     def keep(self, number: int, bucket: Bucket, folder: Path) -> list[Any]:
-        path = folder / parts.part_name(number)
-        frame = parts.frame_of(bucket, self.facts)
-        return list(parts.write(frame, bucket, self.facts.currencies, path))
+        return parts.write_pieces(number, bucket.cut(), self.facts, folder)
 
 
 @dataclass(frozen=True)
