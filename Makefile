@@ -33,8 +33,15 @@ check: $(READY) ## ruff, mypy --strict, coverage of the money core, instruction 
 		--cov-fail-under=100 $(MONEY_CORE:%=--cov=commission_engine.%) $(MONEY_TESTS:%=tests/test_%.py)
 	$(BIN)/python benchmarks/guard.py
 
-bench: $(READY) ## measure; results belong into docs/benchmarks.md
-	$(BIN)/python benchmarks/night.py
+bench: $(READY) ## measure, for an hour or two; results belong into docs/benchmarks.md
+	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/compare.py 1000000 10000000 --only engine,limit,polars_lazy,duckdb_sql
+	$(BIN)/python benchmarks/night.py 100000 1000000 --on postgresql --lines database segments
+	$(BIN)/python benchmarks/night.py 100000 1000000 --on sqlite
+	$(BIN)/python benchmarks/stages.py 100000 1000000
+	$(BIN)/python benchmarks/importing.py
+	$(BIN)/python benchmarks/point_read.py
+	$(BIN)/python benchmarks/growth.py
 
 bench-guard: $(READY) ## count instructions (needs valgrind); fails at 10% more than stored
 	$(BIN)/python benchmarks/guard.py
