@@ -332,14 +332,6 @@ def statements_of_run(connection: sa.Connection, day: Day) -> pl.DataFrame:
     return statements(connection, statement.c.run_day == day)
 
 
-def payouts_of_run(connection: sa.Connection, day: Day) -> pl.DataFrame:
-    return payouts(connection, payout.c.run_day == day)
-
-
-def entries_of_run(connection: sa.Connection, day: Day) -> pl.DataFrame:
-    return entries(connection, entry.c.run_day == day)
-
-
 def labels(connection: sa.Connection, ids: pl.Series, known: int) -> dict[str, str]:
     """affiliate_id -> the latest name known at intake `known`, of those that have one."""
     with bulk.listed(connection, ids) as asked:
