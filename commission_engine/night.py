@@ -124,6 +124,7 @@ def run_night(
         _agree(figures)
         done = runs.Run(
             day=day,
+            follows=before[-1].day if before else runs.FIRST,
             intake=known,
             event=last,
             waiting_from=due.waiting_from,

@@ -1,6 +1,7 @@
 """Lines in the database, in a folder and in an object store: the same questions, the same answers;
 and nothing that is half written ever counts."""
 
+import json
 import resource
 import signal
 from collections.abc import Callable, Iterator
@@ -15,10 +16,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from objects import object_store, silent_store
 
+from commission_engine.book import facts
 from commission_engine.book import lines as book_lines
 from commission_engine.book.connect import connect, reading, writing
 from commission_engine.book.lines import NARROW, Question, for_run, where_kept
-from commission_engine.book.schema import event, line, line_home, referral, run, segment
+from commission_engine.book.schema import (
+    event,
+    intake,
+    line,
+    line_home,
+    referral,
+    run,
+    segment,
+)
+from commission_engine.plan.read import parse_plan
 from commission_engine.problems import CommissionError, TryAgain, UsageError
 from commission_engine.segments import order, place
 from commission_engine.segments import segment as segments
@@ -83,7 +94,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "ROWS_IN_GROUP", 8)
     monkeypatch.setattr(segments, "ROWS_BY_EVENT", 64)
     monkeypatch.setattr(order, "ROWS_IN_MEMORY", 150)
-    monkeypatch.setattr(book_lines, "EVENTS_AT_ONCE", 50)
+    monkeypatch.setattr(book_lines, "LINES_AT_ONCE", 50)
 
 
 def keep(engine: sa.Engine, home: str, *days: int, parts: int = 70) -> None:
@@ -97,10 +108,11 @@ def keep(engine: sa.Engine, home: str, *days: int, parts: int = 70) -> None:
 def complete(connection: sa.Connection, day: int) -> None:
     known = int(NIGHTS[day]["event"].max())  # type: ignore[arg-type]
     text = dict.fromkeys(
-        ("plan_hash", "engine_version", "outputs", "figures", "started_at", "completed_at"), "{}"
+        ("plan_hash", "engine_version", "outputs", "started_at", "completed_at"), "{}"
     )
+    text["figures"] = json.dumps({"counts": {"lines": NIGHTS[day].height}})
     numbers = {"intake": 1, "event": known, "waiting_from": -1, "plan_version": 1, "settles": 0}
-    connection.execute(sa.insert(run).values(day=day, **numbers, **text))
+    connection.execute(sa.insert(run).values(day=day, follows=day - 1, **numbers, **text))
 
 
 @contextmanager
@@ -166,8 +178,14 @@ def test_every_home_answers_alike(database_url: str, home: str) -> None:
         assert (store.faults(connection), store.strays(connection)) == ([], [])
 
 
+PLAN = 'name = "p"\ntimezone = "UTC"\n[[terms]]\nfrom = 1970-01-01\n' + "".join(
+    f'[[terms.level]]\nlevel = {level}\nrate = "10%"\n' for level in range(1, LEVELS + 1)
+)
+
+
 def lineage(connection: sa.Connection) -> None:
-    """Events of earner 100, who has been below everybody of the tests."""
+    """Events of earner 100, who has been below everybody of the tests, and a plan of LEVELS."""
+    facts.add_plan(connection, parse_plan(PLAN, "plan.toml").plan, learned(connection))
     everybody = ALL["beneficiary"].unique().to_list()
     for number in ALL["event"].unique():
         connection.execute(
@@ -180,6 +198,14 @@ def lineage(connection: sa.Connection) -> None:
         connection.execute(
             sa.insert(referral).values(affiliate=100, since_us=since, referrer=referrer, intake=1)
         )
+
+
+def learned(connection: sa.Connection) -> int:
+    """The number of an intake."""
+    text = dict.fromkeys(("kind", "learned_at", "who", "files"), "")
+    counts = dict.fromkeys(("accepted", "duplicate", "rejected"), 0)
+    connection.execute(sa.insert(intake).values(id=1, **text, **counts))
+    return 1
 
 
 @pytest.mark.usefixtures("small")

@@ -14,10 +14,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from engines import Fresh
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from commission_engine.book.connect import connect, migrate, reading, writing
-from commission_engine.book.schema import intake, line, line_home, metadata
+from commission_engine.book.runs import FIRST
+from commission_engine.book.schema import intake, line, line_home, metadata, run
 from commission_engine.problems import CommissionError
 from commission_engine.resources import folder
 
@@ -96,7 +97,7 @@ def test_the_first_command_makes_all_tables_and_the_next_ones_nothing(empty_url:
     with writing(engine) as connection:
         connection.execute(sa.insert(intake).values(ROW))
     migrate(engine)
-    assert (described(engine), revision(engine)) == (made, "0002")
+    assert (described(engine), revision(engine)) == (made, "0003")
     with reading(engine) as connection:
         assert [dict(row) for row in connection.execute(sa.select(intake)).mappings()] == [ROW]
 
@@ -159,7 +160,7 @@ def test_a_book_that_a_newer_program_wrote_is_refused(database_url: str) -> None
     with pytest.raises(CommissionError) as refused:
         migrate(engine)
     assert refused.value.message == (
-        "the book's schema is 0099, newer than this program knows (0002)"
+        "the book's schema is 0099, newer than this program knows (0003)"
     )
     assert refused.value.hint == (
         "Nothing was changed. Install the version of commission-engine that wrote it."
@@ -187,9 +188,49 @@ def test_a_book_with_lines_has_had_them_in_the_database(
         assert connection.execute(sa.select(line_home.c.place)).scalars().all() == kept
 
 
+RUN = {
+    "intake": 1, "event": 1, "waiting_from": -1, "plan_version": 1, "plan_hash": "", "outputs": "",
+    "engine_version": "", "settles": 0, "figures": "", "started_at": "", "completed_at": "",
+}  # fmt: skip
+
+
+def test_lines_and_runs_keep_their_rows_and_runs_become_a_chain(empty_url: str) -> None:
+    engine = connect(empty_url)
+    lines = [{**LINE, "event": each, "run_day": 20 - each, "gross_minor": -each} for each in (3, 9)]
+    with writing(engine) as connection:
+        command.upgrade(config(connection), "0002")
+        connection.execute(sa.insert(line), lines)
+        for day in (11, -5, 17):
+            connection.execute(sa.text(OLD_RUN), {**RUN, "day": day})
+    migrate(engine)
+    with reading(engine) as connection:
+        kept = sa.select(line).order_by(line.c.event)
+        assert [dict(row) for row in connection.execute(kept).mappings()] == lines
+        chain = sa.select(run.c.day, run.c.follows).order_by(run.c.day)
+        assert connection.execute(chain).all() == [(-5, FIRST), (11, -5), (17, 11)]
+    with writing(engine) as connection:
+        command.downgrade(config(connection), "0002")
+        kept = sa.select(sa.text("event, gross_minor FROM line ORDER BY event"))
+        assert connection.execute(kept).all() == [(3, -3), (9, -9)]
+        kept = sa.select(sa.text("day FROM run ORDER BY day"))
+        assert connection.execute(kept).scalars().all() == [-5, 11, 17]
+
+
+OLD_RUN = f"INSERT INTO run (day, {', '.join(RUN)}) VALUES (:day, :{', :'.join(RUN)})"
+
+
+def test_no_two_runs_follow_the_same_one(database_url: str) -> None:
+    engine = connect(database_url)
+    with writing(engine) as connection:
+        connection.execute(sa.insert(run).values(day=7, follows=FIRST, **RUN))
+    for day, follows in ((8, FIRST), (7, 8)):
+        with pytest.raises(IntegrityError), writing(engine) as connection:
+            connection.execute(sa.insert(run).values(day=day, follows=follows, **RUN))
+
+
 def test_there_is_one_line_of_revisions() -> None:
     script = ScriptDirectory(str(folder("migrations")))
-    assert script.get_heads() == ["0002"]
+    assert script.get_heads() == ["0003"]
     assert script.get_bases() == ["0001"]
 
 
@@ -240,7 +281,7 @@ def alembic(folder: Path, *arguments: str) -> str:
 def test_alembics_own_command_works_from_the_checkout(tmp_path: Path) -> None:
     """It works on commission.db in the current folder, as the configuration says."""
     alembic(tmp_path, "upgrade", "head")
-    assert alembic(tmp_path, "current") == "0002 (head)"
+    assert alembic(tmp_path, "current") == "0003 (head)"
     assert alembic(tmp_path, "check") == "No new upgrade operations detected."
     engine = connect(f"sqlite:///{tmp_path / 'commission.db'}")
     assert set(described(engine)) == set(metadata.tables)

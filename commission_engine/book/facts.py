@@ -416,6 +416,13 @@ def current_plan_version(connection: sa.Connection) -> int:
     return int(connection.execute(sa.select(sa.func.max(plan_version.c.intake))).scalar_one())
 
 
+def highest_level(connection: sa.Connection) -> int:
+    """Of all levels that were ever paid; terms are only ever added to a plan."""
+    plan = current_plan(connection)
+    terms = plan.terms if plan else ()
+    return max((level.level for each in terms for level in each.levels), default=0)
+
+
 def add_plan(connection: sa.Connection, plan: Plan, number: int) -> None:
     connection.execute(
         sa.insert(plan_version).values(intake=number, hash=plan_hash(plan), record=to_json(plan))

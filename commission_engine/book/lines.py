@@ -4,6 +4,7 @@ A book has one home for its lines, chosen with its first one and kept in the tab
 Lines come and go narrow: numbers only, as the table `line` has them; `views` says them in words.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -13,14 +14,16 @@ from typing import Any, Protocol
 import polars as pl
 import sqlalchemy as sa
 
-from commission_engine.book import bulk
+from commission_engine.book import bulk, facts
 from commission_engine.book.schema import event, line, line_home, referral, run, segment
 from commission_engine.calendar import Day, date_of
+from commission_engine.decide.groups import stable_order
 from commission_engine.decide.kernel import Events, Lines
 from commission_engine.problems import CommissionError, TryAgain, UsageError
 from commission_engine.segments import segment as segments
+from commission_engine.segments.order import in_order
 from commission_engine.segments.place import Place, place_of
-from commission_engine.segments.segment import FEW, Segment
+from commission_engine.segments.segment import FEW, LINES, Segment
 
 DATABASE = "database"
 """The home of lines in the book's own database; any other is a place for segments."""
@@ -34,9 +37,10 @@ NARROW: dict[str, Any] = dict.fromkeys(
 )  # fmt: skip
 """A line in the book's numbers; `reason` is a place in REASONS, days count from 1970-01-01."""
 
-EVENTS_AT_ONCE = 500_000
-
 LINES_AT_ONCE = 1_000_000
+
+FEW_RUNS = 4_000
+"""Up to so many runs (ten years of nights) an affiliate's lines are looked up in each."""
 
 LOOKED_UP = 10_000
 """Up to so many events are found by way of those whom they can have paid."""
@@ -136,41 +140,52 @@ class InDatabase:
             bulk.insert(connection, line, frame.to_dict())
 
     def of_run(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
-        first, last = _events_of_run(connection, day)
-        for low in range(first, last + 1, EVENTS_AT_ONCE):
-            high = min(low + EVENTS_AT_ONCE - 1, last)
+        parts = self._by_beneficiary(connection, day)
+        for frame in in_order(parts, ("event", "level"), LINES_AT_ONCE):
+            yield _narrow(frame)
+
+    def _by_beneficiary(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
+        """A run's lines by beneficiary, some beneficiaries at a time."""
+        of_day = sa.select(sa.func.min(line.c.beneficiary), sa.func.max(line.c.beneficiary))
+        low, high = connection.execute(of_day.where(line.c.run_day == day)).one()
+        if low is None:
+            return
+        figures = connection.execute(sa.select(run.c.figures).where(run.c.day == day)).scalar()
+        lines = json.loads(figures or "{}").get("counts", {}).get("lines", 0)
+        step = max((high - low + 1) // (lines // LINES_AT_ONCE + 1), 1)
+        for start in range(low, high + 1, step):
             query = sa.select(*_columns()).where(
-                line.c.event >= low, line.c.event <= high, line.c.run_day == day
+                line.c.run_day == day, line.c.beneficiary.between(start, start + step - 1)
             )
-            found = bulk.frame(connection, query, NARROW)
-            if found.height:
-                yield found.sort("event", "level")
+            yield bulk.frame(connection, query, {name: LINES[name] for name in NARROW})
 
     def of(self, connection: sa.Connection, question: Question) -> pl.DataFrame:
+        whose, events = question.beneficiaries, question.events
+        if whose is None and events is not None and len(events) <= LOOKED_UP:
+            whose = _possible(connection, events, facts.highest_level(connection))
         where = _of_runs(line.c.run_day, question)
+        if whose is not None or events is not None:
+            # Named one by one they are looked up; between two dates all between is read.
+            days = _days_of_runs(connection, question)
+            where = [line.c.run_day.in_(days)] if len(days) <= FEW_RUNS else where
         if question.level is not None:
             where.append(line.c.level == question.level)
         if question.reason is not None:
             where.append(line.c.reason == question.reason)
-        whose, events = question.beneficiaries, question.events
+        if events is not None and len(events):
+            where.append(line.c.event.between(events.min(), events.max()))
         if whose is not None and len(whose) == 1:
             where.append(line.c.beneficiary == whose[0])
             whose = None
-        if events is not None and len(events) == 1:
-            where.append(line.c.event == events[0])
-            events = None
         query = sa.select(*_columns()).where(*where)
-        if whose is None and events is None:
+        if whose is None:
             found = bulk.frame(connection, query, NARROW)
         else:
-            column, asked = (
-                (line.c.event, events) if events is not None else (line.c.beneficiary, whose)
-            )
-            with bulk.listed(connection, asked) as numbers:  # type: ignore[arg-type]
-                joined = query.join_from(numbers, line, column == numbers.c.value)
+            with bulk.listed(connection, whose) as numbers:
+                joined = query.join_from(numbers, line, line.c.beneficiary == numbers.c.value)
                 found = bulk.frame(connection, joined, NARROW)
-            if events is not None and whose is not None:
-                found = found.filter(pl.col("beneficiary").is_in(whose.implode()))
+        if events is not None:
+            found = found.filter(pl.col("event").is_in(events.cast(pl.Int64).implode()))
         return found.sort("event", "level")
 
     def faults(self, connection: sa.Connection) -> list[str]:
@@ -211,7 +226,8 @@ class InSegments:
         few = False
         whose = question.beneficiaries
         if whose is None and question.events is not None and len(question.events) <= LOOKED_UP:
-            whose = _possible(connection, question.events)
+            levels = connection.execute(sa.select(sa.func.max(segment.c.highest_level)))
+            whose = _possible(connection, question.events, levels.scalar_one() or 0)
         for name, asked in (("beneficiary", whose), ("event", question.events)):
             if asked is None:
                 continue
@@ -259,9 +275,14 @@ class InSegments:
 
 
 def narrow(events: Events, lines: Lines) -> Iterator[pl.DataFrame]:
-    """What a decision says, as frames for `LineStore.add`."""
+    """What a decision says, as frames for `LineStore.add`: by beneficiary, because a store takes
+    lines fastest as it keeps them."""
+    if not len(lines):
+        return
+    low, high = int(lines.beneficiary.min()), int(lines.beneficiary.max())
+    order = stable_order(lines.beneficiary - low, high - low + 1)
     for start in range(0, len(lines), LINES_AT_ONCE):
-        part = slice(start, start + LINES_AT_ONCE)
+        part = order[start : start + LINES_AT_ONCE]
         yield pl.DataFrame(
             {
                 "event": events.event[lines.row[part]],
@@ -306,14 +327,14 @@ def _listed(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[S
     return [Segment(**row) for row in connection.execute(query).mappings()]
 
 
-def _possible(connection: sa.Connection, events: pl.Series) -> pl.Series:
-    """All whom these events can have paid: their earners, and whoever was ever above them."""
-    levels = connection.execute(sa.select(sa.func.max(segment.c.highest_level))).scalar_one()
+def _possible(connection: sa.Connection, events: pl.Series, levels: int) -> pl.Series:
+    """All whom these events can have paid: their earners, and whoever was ever above them, so many
+    levels up."""
     with bulk.listed(connection, events) as asked:
         query = sa.select(event.c.affiliate).join_from(asked, event, event.c.id == asked.c.value)
         people = set(connection.execute(query.distinct()).scalars())
     found = set(people)
-    for _ in range(levels or 0):
+    for _ in range(levels):
         with bulk.listed(connection, pl.Series(sorted(people), dtype=pl.Int64)) as asked:
             query = sa.select(referral.c.referrer).join_from(
                 asked, referral, referral.c.affiliate == asked.c.value
@@ -353,15 +374,6 @@ def _of_runs(column: sa.Column[Any], question: Question) -> list[sa.ColumnElemen
     return [*first, *([column <= high] if high is not None else [])]
 
 
-def _events_of_run(connection: sa.Connection, day: Day) -> tuple[int, int]:
-    """The numbers between which the events of a run are, both included."""
-    known = connection.execute(sa.select(run.c.event).where(run.c.day == day)).scalar_one_or_none()
-    if known is None:  # the run that is going on
-        known = bulk.next_number(connection, event.c.id) - 1
-    before = connection.execute(
-        sa.select(run.c.event, run.c.waiting_from)
-        .where(run.c.day < day).order_by(run.c.day.desc()).limit(1)
-    ).one_or_none()  # fmt: skip
-    if before is None:
-        return 1, known
-    return (before.waiting_from if before.waiting_from >= 0 else before.event + 1), known
+def _days_of_runs(connection: sa.Connection, question: Question) -> list[Day]:
+    query = sa.select(run.c.day).where(*_of_runs(run.c.day, question)).order_by(run.c.day)
+    return list(connection.execute(query).scalars())

@@ -28,16 +28,20 @@ from commission_engine.decide.kernel import Events
 from commission_engine.problems import CommissionError
 from commission_engine.tree.forest import Forest, Standing
 
+FIRST = -1_000_000
+"""In the place of the run before, where there is none: earlier than every date."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A completed run: its date, and how much it knew.
+    """A completed run: its date, that of the run before (FIRST: none), and how much it knew.
 
     `intake` and `event` are the last ones known; `waiting_from` is the first event that was known
     but dated later than `day` (-1: none).
     """
 
     day: Day
+    follows: Day
     intake: int
     event: int
     waiting_from: int
@@ -286,6 +290,7 @@ def add_run(connection: sa.Connection, done: Run) -> None:
     connection.execute(
         sa.insert(run).values(
             day=done.day,
+            follows=done.follows,
             intake=done.intake,
             event=done.event,
             waiting_from=done.waiting_from,

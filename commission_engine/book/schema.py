@@ -52,6 +52,10 @@ def _big(name: str) -> Column[Any]:
     return Column(name, Big, nullable=False)
 
 
+def _day(name: str) -> Column[Any]:
+    return Column(name, Integer, nullable=False)
+
+
 def _small(name: str) -> Column[Any]:
     return Column(name, Small, nullable=False)
 
@@ -156,6 +160,8 @@ refusal = _table(  # an input row that was not accepted, whole
 run = _table(  # one completed run a business date
     "run",
     _key("day"),
+    # The run before it (runs.FIRST: none). No two follow the same: no event is processed twice.
+    Column("follows", Big, nullable=False, unique=True),
     _big("intake"),  # the last intake it knew
     _big("event"),  # the last event it knew
     _big("waiting_from"),  # the first event known but later than the day; -1: none
@@ -171,20 +177,17 @@ run = _table(  # one completed run a business date
 
 line = _keyed(  # one decision: an event at one level for one beneficiary, zero ones included
     "line",
+    # A run adds behind all that is there, and one affiliate's lines of a run lie side by side.
+    Column("run_day", Integer, primary_key=True, autoincrement=False),
+    _key("beneficiary"),
     _key("event"),
     Column("level", Small, primary_key=True, autoincrement=False),
-    _big("run_day"),
-    _big("beneficiary"),
     _big("gross_minor"),
     _big("commission_minor"),
     _small("reason"),
-    _big("terms_day"),
-    _big("available_day"),
+    _day("terms_day"),
+    _day("available_day"),
 )
-
-# A run's lines are found by the key: its events are a range of numbers.
-# Serves: one affiliate's lines (documents, `lines --affiliate`).
-Index("ix_line_beneficiary_run_day", line.c.beneficiary, line.c.run_day)
 
 line_home = _table(  # where the lines are: "database", a folder, a URL; the latest row holds
     "line_home",
