@@ -17,7 +17,7 @@ from commission_engine.book.decided import Decided
 from commission_engine.book.lines import for_run, narrow, where_kept
 from commission_engine.book.lock import Worker
 from commission_engine.calendar import Day, Zone, date_of
-from commission_engine.decide.kernel import Decision, Events, Lines, decide, exact_sum
+from commission_engine.decide.kernel import Decision, Events, decide, exact_sum
 from commission_engine.ledger.accounts import Kind
 from commission_engine.ledger.post import activity, entries, post, signed
 from commission_engine.ledger.settle import STATEMENTS, settle, settles
@@ -25,9 +25,9 @@ from commission_engine.ledger.totals import CONTROL_TOTALS, control_totals
 from commission_engine.plan.record import plan_hash
 from commission_engine.plan.terms import Plan
 from commission_engine.problems import OutOfBalance, UsageError
-from commission_engine.publish.files import files
+from commission_engine.publish.files import Ahead, files
 from commission_engine.publish.folder import Published, publish
-from commission_engine.publish.record import Record
+from commission_engine.publish.record import Record, RunLines
 from commission_engine.tree.forest import Forest, Standing
 
 Calculation = Callable[[Events, Plan, Sequence[str], Forest, Standing, caps.UsedInBook], Decision]
@@ -49,13 +49,12 @@ class Outputs:
 class Night:
     """A completed run, with what its files are made from as long as it is in memory.
 
-    The frames are in the book's numbers, without run_day.
+    `plan` is the one that it used. The frames are in the book's numbers, without run_day.
     """
 
     run: runs.Run
-    events: Events
-    texts: pl.DataFrame
-    lines: Lines
+    plan: Plan
+    lines: Decided
     entries: pl.DataFrame
     statements: pl.DataFrame
 
@@ -68,11 +67,13 @@ def run_night(
     say: Say = lambda stage: None,
     kept_in: str = "database",
     calculate: Calculation = decide,
+    ahead: Ahead | None = None,
 ) -> Night:
     """Decide, post and settle the business date `day` in one transaction.
 
     The date must be later than every completed one. `clock` only dates the run's own row.
-    `kept_in` is where the book's lines are, `calculate` what decides.
+    `kept_in` is where the book's lines are, `calculate` what decides; `ahead` begins to write
+    the lines' file as soon as they are known.
     """
     started_at = clock()
     with worker.writing() as connection:
@@ -103,6 +104,10 @@ def run_night(
             caps.UsedInBook(connection),
         )
         say("posting")
+        names = decided.names(connection)
+        told = Decided(connection, day, due.events, due.texts, decision.lines, names)
+        if ahead:
+            ahead.begin(_run_lines(told, plan))
         for_run(connection, kept_in).add(connection, day, narrow(due.events, decision.lines))
         caps.advance_caps(connection, decision.advances)
         say("ledger")
@@ -141,9 +146,8 @@ def run_night(
         say("committing")
     return Night(
         done,
-        due.events,
-        due.texts,
-        decision.lines,
+        plan,
+        told,
         _with_payouts(posted, statements, day),
         pl.DataFrame(schema=STATEMENTS) if statements is None else statements,
     )
@@ -270,20 +274,22 @@ def publish_run(
     out: Path,
     say: Say = lambda stage: None,
     kept_in: str | None = None,
+    ahead: Ahead | None = None,
 ) -> Published:
     """Write the files of a completed run below `out`, or those of them that are missing.
 
     `which` is the night as it was run, or the date of a run whose night is in the book alone; the
-    bytes are the same.
+    bytes are the same. `ahead` is what the night has begun with.
     """
     with reading(engine) as connection:
         say("gathering")
         if isinstance(which, Night):
-            record = _record_of_night(connection, which)
+            record = _record_of_night(connection, which, kept_in)
         else:
             record = record_of(connection, which, kept_in)
         say("writing files")
-        return publish(files(record), out / date_of(record.day).isoformat())
+        listed, draft = (ahead.listed(), ahead.draft) if ahead else ({}, None)
+        return publish(files(record, listed), out / date_of(record.day).isoformat(), draft)
 
 
 def record_of(connection: Connection, day: Day, kept_in: str | None = None) -> Record:
@@ -297,34 +303,29 @@ def record_of(connection: Connection, day: Day, kept_in: str | None = None) -> R
     plan = facts.plan_of(connection, done.plan_version)
     due = runs.due(connection, before, day, done.intake, done.event, Zone(plan.timezone))
     store = where_kept(connection, kept_in)
+    lines = decided.lines_of_run(connection, store, day, due.events)
+    names = decided.names(connection)
     night = Night(
         done,
-        due.events,
-        due.texts,
-        decided.lines_of_run(connection, store, day, due.events),
+        plan,
+        Decided(connection, day, due.events, due.texts, lines, names),
         views.stored(connection, "entry", day),
         views.stored(connection, "statement", day),
     )
     return _record_of_night(connection, night, kept_in)
 
 
-def _record_of_night(connection: Connection, night: Night, kept_in: str | None = None) -> Record:
-    done = night.run
-    names = decided.names(connection)
-    lines = Decided(connection, done.day, night.events, night.texts, night.lines, names)
+def _record_of_night(connection: Connection, night: Night, kept_in: str | None) -> Record:
+    done, lines, names = night.run, night.lines, night.lines.names
     payouts = payouts_of(night.statements)
     period = decided.Period(connection, lines, views.last_settlement(connection, done.day), kept_in)
     return Record(
-        day=done.day,
-        plan=facts.plan_of(connection, done.plan_version),
+        lines=_run_lines(lines, night.plan),
         plan_hash=done.plan_hash,
         engine_version=done.engine_version,
         settles=done.settles,
         outputs=done.outputs,
         figures=done.figures,
-        lines=lines,
-        affiliates=names.affiliate_id,
-        currencies=names.currencies,
         entries=names.told(night.entries, done.day),
         statements=names.told(night.statements, done.day),
         payouts=names.told(payouts, done.day),
@@ -332,6 +333,11 @@ def _record_of_night(connection: Connection, night: Night, kept_in: str | None =
         period_lines=period.lines,
         labels=lambda ids: views.labels(connection, ids, done.intake),
     )
+
+
+def _run_lines(lines: Decided, plan: Plan) -> RunLines:
+    names = lines.names
+    return RunLines(lines.day, plan, lines, len(lines), names.affiliate_id, names.currencies)
 
 
 def _refusals(connection: Connection, done: runs.Run) -> pl.DataFrame:

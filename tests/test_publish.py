@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +26,11 @@ from commission_engine.money import Rate, Rounding, plain
 from commission_engine.plan.terms import Every, Level, Payout, Plan, Terms
 from commission_engine.problems import CommissionError
 from commission_engine.publish import folder, text
-from commission_engine.publish.files import files, lines_table
+from commission_engine.publish.files import Ahead, files, lines_table
 from commission_engine.publish.folder import Made, Published, publish
 from commission_engine.publish.ids import payout_id, pseudonym, statement_id
 from commission_engine.publish.lines import lines_csv
-from commission_engine.publish.record import LinesPart, Record
+from commission_engine.publish.record import LinesPart, Record, RunLines
 
 STEADY = settings(deadline=None, derandomize=True, database=None)
 """The same examples every time, however busy the machine is."""
@@ -291,9 +291,17 @@ def named(**names: str) -> Callable[[pl.Series], dict[str, str]]:
     return lambda _ids: names
 
 
-RECORD = Record(
+OF_RUN = RunLines(
     day=LAST,
     plan=PLAN,
+    parts=[part_of(THE_LINES[:2]), part_of(THE_LINES[2:])],
+    count=3,
+    affiliates=pl.Series(PEOPLE),
+    currencies=pl.DataFrame({"code": list(CODES), "decimals": list(CODES.values())}),
+)
+
+RECORD = Record(
+    lines=OF_RUN,
     plan_hash="0" * 64,
     engine_version="1.2.3",
     settles=True,
@@ -305,9 +313,6 @@ RECORD = Record(
             "JPY": {"commission": 120, "closing": 0, "paid": 120, "reversed": -30},
         },
     },
-    lines=[part_of(THE_LINES[:2]), part_of(THE_LINES[2:])],
-    affiliates=pl.Series(PEOPLE),
-    currencies=pl.DataFrame({"code": list(CODES), "decimals": list(CODES.values())}),
     entries=pl.DataFrame(
         [
             entry(Kind.EARNED, 100, YEN),  # as if from two days of availability
@@ -452,7 +457,7 @@ def test_a_night_without_anything_has_all_its_files() -> None:
         RECORD,
         settles=False,
         figures={"counts": {}, "totals": {}},
-        lines=[],
+        lines=replace(OF_RUN, parts=[], count=0),
         entries=RECORD.entries.clear(),
         statements=RECORD.statements.clear(),
         payouts=RECORD.payouts.clear(),
@@ -508,14 +513,14 @@ def test_lines_in_pieces_are_the_lines_of_the_table(
     """The fast way of the file gives what the plain way of `commission lines` gives."""
     lines, people = drawn
     plan = replace(PLAN, name=programme)
-    record = replace(
-        RECORD,
+    of_run = replace(
+        OF_RUN,
         plan=plan,
-        figures={"counts": {"lines": size}, "totals": {}},
+        parts=[part_of(part, people) for part in lines.iter_slices(size)],
+        count=size,
         affiliates=pl.Series(people),
-        lines=[part_of(part, people) for part in lines.iter_slices(size)],
     )
-    parts = list(lines_csv(record))
+    parts = list(lines_csv(of_run))
     assert b"".join(part for part, _ in parts) == text.csv(lines_table(lines, plan))
     assert sum(rows for _, rows in parts) == lines.height
 
@@ -582,10 +587,10 @@ def test_nobody_reads_of_those_he_does_not_know() -> None:
                 event_id=pl.Series([f"x{n}-of-{each}" for n, each in enumerate(who)]),
             )
         ),
-        plan=replace(
+        lines=replace(OF_RUN, plan=replace(
             PLAN,
             terms=(Terms(FIRST, 14, tuple(Level(n, Rate(2, 10)) for n in range(4))),),
-        ),
+        )),
         statements=RECORD.statements[:1],
         labels=named(**{"bob": "=Bob", "cat-private": "Cat Private"}),
     )  # fmt: skip
@@ -625,7 +630,7 @@ def test_a_document_holds_its_readers_lines_alone() -> None:
 
 def test_a_document_has_the_days_of_the_plans_zone() -> None:
     """e1 of 5 January, 00:00 UTC, was made on the 4th in New York."""
-    record = replace(RECORD, plan=replace(PLAN, timezone="America/New_York"))
+    record = replace(RECORD, lines=replace(OF_RUN, plan=replace(PLAN, timezone="America/New_York")))
     (document,) = documents(record).values()
     assert read_csv(document)[2][3:5] == ["2026-01-31", "2026-01-04"]
 
@@ -751,6 +756,46 @@ def test_the_manifest_is_of_the_whole_files_whoever_stops_reading_them(target: P
     (target / "lines.csv").write_bytes(before["lines.csv"])
     assert publish(files(RECORD), target).written == ("manifest.json",)
     assert tree(target) == before
+
+
+def test_what_was_written_ahead_is_published_with_the_rest(target: Path) -> None:
+    with Ahead(target) as ahead:
+        ahead.begin(OF_RUN)
+        listed = ahead.listed()
+        assert not target.exists()
+        assert publish(files(RECORD, listed), target, ahead.draft).written == tuple(made())
+    assert {name: target.joinpath(name).read_bytes() for name in made()} == made()
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_what_was_written_ahead_is_gone_when_the_run_fails(target: Path) -> None:
+    def failing() -> None:
+        with Ahead(target) as ahead:
+            ahead.begin(replace(OF_RUN, parts=cycle(OF_RUN.parts)))
+            while not list(target.parent.glob(".*/lines.csv")):
+                pass
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        failing()
+    assert list(target.parent.iterdir()) == []
+
+
+def test_nothing_is_written_ahead_of_a_folder_that_is_there(target: Path) -> None:
+    publish(files(RECORD), target)
+    (target / "lines.csv").unlink()
+    with Ahead(target) as ahead:
+        ahead.begin(OF_RUN)
+        assert (ahead.draft, ahead.listed()) == (None, {})
+        assert publish(files(RECORD), target, ahead.draft).written == ("lines.csv",)
+
+
+def test_a_full_disk_is_said_when_the_file_written_ahead_is_wanted(target: Path) -> None:
+    target.parent.write_text("a file where the folder should be")
+    with Ahead(target) as ahead:
+        ahead.begin(OF_RUN)
+        with pytest.raises(CommissionError, match=r"lines\.csv: cannot be written"):
+            ahead.listed()
 
 
 def test_documents_are_made_durable_one_by_one_where_the_system_cannot_at_once(

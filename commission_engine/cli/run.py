@@ -37,6 +37,7 @@ from commission_engine.imports import Circumstances, Imported
 from commission_engine.money import plain, spoken
 from commission_engine.night import Outputs, publish_run, run_night
 from commission_engine.problems import Exit, UsageError
+from commission_engine.publish.files import Ahead
 from commission_engine.publish.folder import Published
 
 
@@ -83,12 +84,13 @@ def run(
     if day in done or (before and day < before[-1].day):
         fresh = _not_again(engine, day, before, found, target, kept_in)
     else:
-        with at_work(engine, f"run {date_of(day)}") as worker:
+        folder_of_run = target / date_of(day).isoformat()
+        with at_work(engine, f"run {date_of(day)}") as worker, Ahead(folder_of_run) as ahead:
             with attempt(engine, day, who(), now):
                 imported = _brought(worker, found, strict=strict)
-                night = run_night(worker, day, outputs, now, stage, kept_in, calculate)
+                night = run_night(worker, day, outputs, now, stage, kept_in, calculate, ahead)
                 done[day] = night.run
-            fresh = publish_run(engine, night, target, stage, kept_in)
+            fresh = publish_run(engine, night, target, stage, kept_in, ahead)
     if day in done:
         _summary(engine, done[day], fresh, imported, as_json)
     if any(each.rejected for each in imported):

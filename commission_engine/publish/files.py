@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
+from itertools import takewhile
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -15,14 +17,16 @@ from commission_engine.money import plain
 from commission_engine.plan.terms import Plan
 from commission_engine.publish import text
 from commission_engine.publish.documents import documents
-from commission_engine.publish.folder import Made
+from commission_engine.publish.folder import Draft, Made
 from commission_engine.publish.ids import payout_ids, statement_ids
 from commission_engine.publish.lines import lines_csv
 from commission_engine.publish.rates import rates
-from commission_engine.publish.record import Record
+from commission_engine.publish.record import Record, RunLines
 from commission_engine.raw import shown
 
 ROWS_AT_ONCE = 200_000
+
+LINES = "lines.csv"
 
 FORMAT = 1
 """Of the manifest and the files beside it; raised when their form changes."""
@@ -31,12 +35,15 @@ Parts: TypeAlias = Iterator[tuple[bytes, int]]
 """Bytes of a table's file, each with the count of rows in them."""
 
 
-def files(record: Record) -> Iterator[Made]:
-    """Every file of the run, the manifest last; each is made while it is gone through."""
+def files(record: Record, listed: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Made]:
+    """Every file of the run, the manifest last; each is made while it is gone through.
+
+    `listed` is what the manifest says of those that are written already; they are left out.
+    """
     plan = record.plan
     record = _with_ids(record)
     tables = {
-        "lines.csv": _ahead(lines_csv(record)),
+        LINES: _ahead(lines_csv(record.lines)),
         "statements.csv": _in_parts(record.statements, plan, statements_table),
         "payouts.csv": _in_parts(record.payouts, plan, payouts_table),
         "journal.csv": _in_parts(
@@ -44,16 +51,57 @@ def files(record: Record) -> Iterator[Made]:
         ),
         "rejects.csv": _in_parts(record.refusals, plan, rejects_table),
     }
-    listed: dict[str, dict[str, Any]] = {}
+    all_listed = dict(listed or {})
     for name, parts in tables.items():
-        counted = _Counted(parts)
-        yield Made(name, counted)
-        listed[name] = {**counted.said(), "rows": counted.rows}
+        if name not in all_listed:
+            counted = _Counted(parts)
+            yield Made(name, counted)
+            all_listed[name] = {**counted.said(), "rows": counted.rows}
     for made in documents(record):
         counted = _Counted((part, 0) for part in made.parts)
         yield Made(made.name, counted)
-        listed[made.name] = counted.said()
-    yield Made("manifest.json", [_json(manifest(record, listed))])
+        all_listed[made.name] = counted.said()
+    yield Made("manifest.json", [_json(manifest(record, all_listed))])
+
+
+class Ahead:
+    """The lines' file, by far the largest, written aside on a thread while its run still posts.
+
+    A new folder's alone: what is to be compared with files that are there is made in their turn.
+    At the end of the block all of it is gone unless its folder has appeared.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stopped = False
+        self._coming: Future[dict[str, Any]] | None = None
+        self.draft: Draft | None = None
+        """To be published with the rest; None where nothing was begun."""
+
+    def begin(self, lines: RunLines) -> None:
+        if self._folder.exists():
+            return
+        self.draft = Draft(self._folder)
+        self._pool = ThreadPoolExecutor(1)
+        self._coming = self._pool.submit(self._write, self.draft, lines)
+
+    def _write(self, draft: Draft, lines: RunLines) -> dict[str, Any]:
+        counted = _Counted(takewhile(lambda _: not self._stopped, _ahead(lines_csv(lines))))
+        draft.write(Made(LINES, counted))
+        return {**counted.said(), "rows": counted.rows}
+
+    def listed(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the manifest says of it, when it is written; CommissionError where it could not."""
+        return {LINES: self._coming.result()} if self._coming else {}
+
+    def __enter__(self) -> "Ahead":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.draft:
+            self._stopped = True
+            self._pool.shutdown()
+            self.draft.drop()
 
 
 class _Counted:

@@ -29,33 +29,58 @@ class Published(NamedTuple):
     """The files that were not there before."""
 
 
-def publish(files: Iterable[Made], folder: Path) -> Published:
+class Draft:
+    """Files of a folder that is not there yet, written aside; they appear together or not at all.
+
+    What killed processes have left aside is removed first; only the holder of the lock comes here.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        sweep(folder)
+        self.folder = folder
+        self._aside = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
+        self._names: list[str] = []
+
+    def write(self, made: Made) -> None:
+        """Raises CommissionError where that cannot be."""
+        self._names.append(_write(self._aside / made.name, made))
+
+    def appear(self) -> Published:
+        """One rename, when everything is on the disk."""
+        written = [self._aside / name for name in self._names]
+        _sync_all(self._aside, written)
+        for inner in sorted({path.parent for path in written}):
+            _sync(inner)
+        self._aside.rename(self.folder)
+        _sync(self.folder.parent)
+        return Published(self.folder, tuple(self._names))
+
+    def drop(self) -> None:
+        """As if nothing had been written, unless it has appeared."""
+        if self._aside.exists():
+            shutil.rmtree(self._aside)
+
+
+def publish(files: Iterable[Made], folder: Path, draft: Draft | None = None) -> Published:
     """Put all files into `folder`, or those of them that are missing there.
 
-    A new folder appears by one rename, when everything in it is on the disk. A file that is there
-    with other bytes is never touched: CommissionError says which.
+    A new folder appears by one rename, when everything in it is on the disk; `draft` has what was
+    written of it before. A file that is there with other bytes is never touched: CommissionError
+    says which.
     """
-    _sweep(folder)
-    return _whole(files, folder) if not folder.exists() else _missing(files, folder)
+    if draft is None and folder.exists():
+        sweep(folder)
+        return _missing(files, folder)
+    draft = draft or Draft(folder)
+    for each in files:
+        draft.write(each)
+    return draft.appear()
 
 
 def same(path: Path, made: Made) -> bool:
     """Whether the file at `path` has these bytes and no more."""
     with path.open("rb") as file:
         return all(file.read(len(part)) == part for part in made.parts) and not file.read(1)
-
-
-def _whole(files: Iterable[Made], folder: Path) -> Published:
-    """A new folder, written aside."""
-    draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
-    names = [_write(draft / each.name, each) for each in files]
-    written = [draft / name for name in names]
-    _sync_all(draft, written)
-    for inner in sorted({path.parent for path in written}):
-        _sync(inner)
-    draft.rename(folder)
-    _sync(folder.parent)
-    return Published(folder, tuple(names))
 
 
 def _missing(files: Iterable[Made], folder: Path) -> Published:
@@ -69,7 +94,7 @@ def _missing(files: Iterable[Made], folder: Path) -> Published:
         elif not same(target, each):
             altered.append(each.name)
     if altered:
-        _sweep(folder)
+        sweep(folder)
         raise CommissionError(
             f"{folder}: {', '.join(altered[:5])} differs from what this run has published",
             "Nothing was written. Move the folder away and run the command again to get the"
@@ -87,7 +112,7 @@ def _draft_of(target: Path) -> Path:
     return target.with_name(f".{target.name}.draft-{os.getpid()}")
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
     """Remove the drafts that a killed process left; only the holder of the lock comes here."""
     for draft in folder.parent.glob(f".{folder.name}.draft-*"):
         shutil.rmtree(draft)

@@ -13,7 +13,7 @@ from commission_engine.calendar import Ints
 from commission_engine.decide.kernel import REASONS
 from commission_engine.publish import text
 from commission_engine.publish.rates import rates
-from commission_engine.publish.record import Record
+from commission_engine.publish.record import RunLines
 
 MOST_PLACES = 1 << 20
 
@@ -24,23 +24,21 @@ HEADER = (
 )  # fmt: skip
 
 
-def lines_csv(record: Record) -> Iterator[tuple[bytes, int]]:
+def lines_csv(run: RunLines) -> Iterator[tuple[bytes, int]]:
     """The file's bytes in parts, each with its count of rows."""
     yield ",".join(HEADER).encode() + b"\n", 0
-    row = _row(record)
-    for events, lines in record.lines:
+    row = _row(run)
+    for events, lines in run.parts:
         yield text.csv_of_cells(row(events, lines)), lines.height
 
 
-def _row(record: Record) -> Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]:
-    people = text.cells(record.affiliates)
-    codes = text.cells(record.currencies["code"])
-    amounts = text.Amounts(
-        record.currencies["decimals"].to_numpy(), int(record.figures["counts"].get("lines", 0))
-    )
-    run_date = text.days(np.array([record.day])).item()
-    plan = text.cells(pl.Series([record.plan.name])).item()
-    known = rates(record.plan)
+def _row(run: RunLines) -> Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]:
+    people = text.cells(run.affiliates)
+    codes = text.cells(run.currencies["code"])
+    amounts = text.Amounts(run.currencies["decimals"].to_numpy(), run.count)
+    run_date = text.days(np.array([run.day])).item()
+    plan = text.cells(pl.Series([run.plan.name])).item()
+    known = rates(run.plan)
 
     def row(events: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
         """Columns of a part's rows; some hold several cells."""

@@ -18,29 +18,46 @@ one in `decide.kernel.REASONS`."""
 
 
 @dataclass(frozen=True, slots=True)
+class RunLines:
+    """A run's lines, with what is needed to say them: `parts` gives them in processing order,
+    whenever it is gone through; they are `count`. `affiliates` are text ids, `currencies` has code
+    and decimals."""
+
+    day: Day
+    plan: Plan
+    parts: Iterable[LinesPart]
+    count: int
+    affiliates: pl.Series
+    currencies: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Everything that the files of one run say.
 
-    `lines` gives the run's lines part by part, in processing order, whenever it is gone through;
-    `affiliates` are text ids, `currencies` has code and decimals. `entries` and `refusals` are
+    `entries` and `refusals` are
     shaped like those of `book.views`, `statements` and `payouts` are those of the run's settlement
     (empty without one), all sorted by affiliate and currency. For the documents, `period_lines`
     gives the lines of the statements' period of these affiliates, `labels` the names of these.
     """
 
-    day: Day
-    plan: Plan
+    lines: RunLines
     plan_hash: str
     engine_version: str
     settles: bool
     outputs: Mapping[str, Any]
     figures: Mapping[str, Any]
-    lines: Iterable[LinesPart]
-    affiliates: pl.Series
-    currencies: pl.DataFrame
     entries: pl.DataFrame
     statements: pl.DataFrame
     payouts: pl.DataFrame
     refusals: pl.DataFrame
     period_lines: Callable[[pl.Series], pl.DataFrame]
     labels: Callable[[pl.Series], Mapping[str, str]]
+
+    @property
+    def day(self) -> Day:
+        return self.lines.day
+
+    @property
+    def plan(self) -> Plan:
+        return self.lines.plan
