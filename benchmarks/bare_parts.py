@@ -8,9 +8,9 @@ LINES the night's lines as the bytes of PostgreSQL's binary COPY. In seconds of 
 - `reading`: the events of the run, the forest of referrals and the affiliates' ids, as columns in
   memory, by the queries and in the way of the night.
 - `kernel`: the decision on these columns.
-- `lines`: into the book's own empty table with its keys and indexes, in one transaction with its
-  commit. In PostgreSQL a binary COPY whose bytes are there already; in SQLite `executemany`, with
-  the making of its rows out of columns, because that is the only way in.
+- `lines`: into the book's own empty table with its key, in the key's order, in one transaction
+  with its commit. In PostgreSQL a binary COPY whose bytes are there already; in SQLite
+  `executemany`, with the making of its rows out of columns, because that is the only way in.
 - `files`: lines.csv, statements.csv, payouts.csv and journal.csv, whose bytes are there already:
   only their writing, SHA-256 and fsync. No text is made.
 - `text`: what Polars takes to write lines.csv, as bytes in memory, from columns that are text
@@ -32,11 +32,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from commission_engine.book import decided, facts, runs
 from commission_engine.book.connect import Connection, connect, reading, writing
+from commission_engine.book.lines import narrow
 from commission_engine.calendar import Zone, day_of
 from commission_engine.decide.kernel import Events, Lines, decide
 from commission_engine.decide.used import UsedInMemory
@@ -48,7 +48,7 @@ TABLES = ("lines.csv", "statements.csv", "payouts.csv", "journal.csv")
 BLOCK = 1 << 20
 ROWS_AT_ONCE = 50_000
 COLUMNS = (
-    "event, level, run_day, beneficiary, gross_minor, commission_minor, reason, terms_day,"
+    "run_day, beneficiary, event, level, gross_minor, commission_minor, reason, terms_day,"
     " available_day"
 )
 """Of the table of lines, in the order in which the bytes of a COPY have them."""
@@ -93,25 +93,14 @@ def copied(connection: Connection, file: Path) -> None:
             copy.write(block)
 
 
-def inserted(connection: Connection, day: int, events: Events, lines: Lines) -> None:
+def inserted(connection: Connection, day: int, frames: list[pl.DataFrame]) -> None:
     """The lines as rows into SQLite's table of lines."""
     driver: Any = connection.connection.driver_connection
-    marks = ", ".join("?" * len(COLUMNS.split(",")))
-    for start in range(0, len(lines), ROWS_AT_ONCE):
-        part = slice(start, start + ROWS_AT_ONCE)
-        columns = (
-            events.event[lines.row[part]],
-            lines.level[part],
-            np.full(len(lines.row[part]), day),
-            lines.beneficiary[part],
-            lines.gross[part],
-            lines.commission[part],
-            lines.reason[part],
-            lines.terms_day[part],
-            lines.available_day[part],
-        )
-        rows = zip(*(each.tolist() for each in columns), strict=True)
-        driver.executemany(f"INSERT INTO line ({COLUMNS}) VALUES ({marks})", rows)
+    names = [name.strip() for name in COLUMNS.split(",")]
+    statement = f"INSERT INTO line ({COLUMNS}) VALUES ({', '.join('?' * len(names))})"
+    for frame in frames:
+        for part in frame.with_columns(run_day=day).select(names).iter_slices(ROWS_AT_ONCE):
+            driver.executemany(statement, part.iter_rows())
 
 
 def written(folder: Path, out: Path, clock: Clock) -> int:
@@ -154,13 +143,13 @@ def main() -> None:
     clock, engine, day = Clock(), connect(given.url), day_of(given.date)
     with reading(engine) as connection:
         events, lines = read_and_decide(connection, day, clock)
-    if engine.dialect.name == "postgresql":
-        del events, lines
+    frames = [] if engine.dialect.name == "postgresql" else list(narrow(events, lines))
+    del events, lines
     with clock.on("lines"), writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             copied(connection, given.copied)
         else:
-            inserted(connection, day, events, lines)
+            inserted(connection, day, frames)
     size = written(given.files, given.out, clock)
     peak = peak_mb()
     as_text(given.files / "lines.csv", clock)

@@ -263,8 +263,8 @@ def sums_of(url: str) -> dict[str, list[int]]:
 
 
 def copy_out(url: str, file: Path) -> None:
-    """The lines of a book as the bytes of a binary COPY, in the order of their key."""
-    lines = f"SELECT {COLUMNS} FROM line ORDER BY event, level"
+    """The lines of a book's one run as the bytes of a binary COPY, in the order of their key."""
+    lines = f"SELECT {COLUMNS} FROM line ORDER BY beneficiary, event, level"
     query: Any = f"COPY ({lines}) TO STDOUT (FORMAT binary)"
     with (
         Connection.connect(url) as connection,

