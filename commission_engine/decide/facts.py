@@ -34,6 +34,10 @@ from commission_engine.tree.forest import NOBODY, Forest, Standing
 ROWS_AT_ONCE = 1 << 20
 """Earnings that are read at a time."""
 
+KEPT_PARTS = 10
+"""Parts of the earnings that stay in memory from their first look to their last; a gigabyte holds
+nearly two of these."""
+
 READERS = 2
 """Threads that look at parts of the earnings."""
 
@@ -57,6 +61,7 @@ class Facts:
     referrals: pl.DataFrame
     closed: pl.DataFrame
     survey: "_Survey"
+    read: "InParts"
 
     @classmethod
     def of(
@@ -78,14 +83,16 @@ class Facts:
         else:
             shut = collected(in_types["closed"], "closed")
             check_there(shut, "closed", "")
-        survey = _Survey.of(lazy)
+        read = InParts(lazy)
+        survey = _Survey.of(read)
         if not survey.in_order:
             lazy = collected(lazy.sort(*_PROCESSING)).lazy()
-            survey = _Survey.of(lazy)
+            read = InParts(lazy)
+            survey = _Survey.of(read)
         one = lazy.select(pl.col("event_id").n_unique())
         if not survey.rising and collected(one).item() < survey.rows:
             raise FactsRefused("earnings: an event_id is there twice", "Each event has its own id.")
-        return cls(lazy, edges, shut, survey)
+        return cls(lazy, edges, shut, survey, read)
 
     @classmethod
     def of_folder(cls, folder: Path) -> "Facts":
@@ -166,9 +173,6 @@ class Facts:
             earned = np.bincount(self.number(ids))
         return earned
 
-    def _slice(self, begin: int) -> pl.DataFrame:
-        return collected(self.earnings.slice(begin, ROWS_AT_ONCE))
-
     # -- events in processing order
 
     @cached_property
@@ -185,7 +189,7 @@ class Facts:
     def parts(self, plan: Plan) -> list["Part"]:
         """All earnings, cut into parts of ROWS_AT_ONCE. Raises FactsRefused, see `reversals`."""
         _ = self.reversals  # here, once: parts are read on several threads
-        return [Part(self, plan, begin) for begin in range(0, self.rows, ROWS_AT_ONCE)]
+        return [Part(self, plan, begin) for begin in self.read.begins()]
 
     @cached_property
     def reversals(self) -> "Reversals":
@@ -196,9 +200,9 @@ class Facts:
         if self.survey.rising:  # each part holds a range of ids
 
             def among(begin: int) -> pl.DataFrame:
-                return _among(self._slice(begin).with_row_index("row", begin), orders)
+                return _among(self.read.at(begin).with_row_index("row", begin), orders)
 
-            parts = in_turn(among, range(0, self.rows, ROWS_AT_ONCE), READERS)
+            parts = in_turn(among, self.read.begins(), READERS)
             roots = pl.concat([reversing.clear(), *parts])
         else:
             numbered, wanted = self.earnings.with_row_index("row"), orders.to_frame("event_id")
@@ -232,6 +236,28 @@ def _among(rows: pl.DataFrame, wanted: pl.Series) -> pl.DataFrame:
     return found
 
 
+class InParts:
+    """Earnings in parts of ROWS_AT_ONCE rows, each by the row that it begins with."""
+
+    def __init__(self, earnings: pl.LazyFrame) -> None:
+        self._earnings = earnings
+        self._kept: dict[int, pl.DataFrame] = {}
+        self.schema = earnings.collect_schema()
+        self.rows: int = collected(earnings.select(pl.len())).item()
+
+    def begins(self) -> range:
+        return range(0, self.rows, ROWS_AT_ONCE)
+
+    def at(self, begin: int, *, again: bool = True) -> pl.DataFrame:
+        """The part; some are kept in memory until it is said that they are not needed `again`."""
+        part = self._kept.pop(begin, None)
+        if part is None:
+            part = collected(self._earnings.slice(begin, ROWS_AT_ONCE))
+        if again and begin < KEPT_PARTS * ROWS_AT_ONCE:
+            self._kept[begin] = part
+        return part
+
+
 class Reversals(NamedTuple):
     """Per reversal its row, its order's running total without it, its root's instant (in
     microseconds) and its root's number; int64, in processing order."""
@@ -258,9 +284,8 @@ class _Survey:
     reversing: pl.DataFrame
 
     @classmethod
-    def of(cls, earnings: pl.LazyFrame) -> "_Survey":
-        schema = earnings.collect_schema()
-        rows = collected(earnings.select(pl.len())).item()
+    def of(cls, read: InParts) -> "_Survey":
+        schema, rows = read.schema, read.rows
         numbers = schema["affiliate_id"].is_integer()
         in_order, rising = True, schema["event_id"].is_integer()
         earned = np.zeros(0, np.int64) if numbers else None
@@ -269,10 +294,9 @@ class _Survey:
         reversing = [last.with_row_index("row")]
 
         def looked_at(begin: int) -> _Look:
-            part = collected(earnings.slice(begin, ROWS_AT_ONCE))
-            return _Look.at(part, begin, _dense_below(rows))
+            return _Look.at(read.at(begin), begin, _dense_below(rows))
 
-        for look in in_turn(looked_at, range(0, rows, ROWS_AT_ONCE), READERS):
+        for look in in_turn(looked_at, read.begins(), READERS):
             seam = pl.concat([last, look.ends.head(1)])
             in_order = in_order and look.in_order and is_in_order(seam)
             rising = rising and look.rising and _rising(seam)
@@ -345,7 +369,7 @@ class Part:
     def read(self) -> tuple[Events, Ints]:
         """The events, and x_(i-1) of each. `event` and `order` are event ids, rows for texts."""
         facts = self.facts
-        rows = facts._slice(self.begin)
+        rows = facts.read.at(self.begin, again=False)
         size = rows.height
         row = np.arange(self.begin, self.begin + size)
         event = rows["event_id"].to_numpy() if facts.numbered else row

@@ -28,7 +28,7 @@ from commission_engine import problems
 from commission_engine.calendar import Ints
 from commission_engine.decide import parts
 from commission_engine.decide.buckets import Bucket, Programme, spread_over
-from commission_engine.decide.facts import Facts
+from commission_engine.decide.facts import Facts, InParts
 from commission_engine.decide.kernel import Events, Lines
 from commission_engine.plan.terms import Plan
 from commission_engine.problems import CommissionError, FactsRefused
@@ -122,7 +122,8 @@ def _check_numbers(facts: Facts) -> None:
 def _without_rows(facts: Facts) -> Facts:
     """What is needed to turn ids into numbers and back."""
     survey = replace(facts.survey, reversing=facts.survey.reversing.clear())
-    bare = Facts(facts.earnings.clear(), facts.referrals.clear(), facts.closed.clear(), survey)
+    none = facts.earnings.clear()
+    bare = Facts(none, facts.referrals.clear(), facts.closed.clear(), survey, InParts(none))
     vars(bare)["affiliates"] = facts.affiliates  # known already: it is not read again
     return bare
 
