@@ -110,7 +110,7 @@ def run(url: str, out: Path, home: str) -> Times:
     with working(engine, "stages", now()) as worker, Ahead(folder) as ahead:
         outputs = nights.Outputs("none")
         kernel = watcher.timed(decide, "the kernel")
-        done = nights.run_night(worker, day, outputs, now, watcher, home, kernel, ahead)
+        done = nights.run_night(worker, day, outputs, now, watcher, home, kernel, ahead=ahead)
         nights.publish_run(engine, done, out, watcher, home, ahead)
     watcher("")
     return watcher.times

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from commission_engine.book import facts
+from commission_engine.book import audit, facts
 from commission_engine.book.connect import Connection
 from commission_engine.book.facts import Intake
 from commission_engine.book.lock import Worker
@@ -26,6 +26,7 @@ from commission_engine.tree.judge import judge_referrals
 from commission_engine.verdict import Verdict
 
 MAX_HEADER = 1 << 20
+NOWHERE = audit.Origin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,19 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """How an import is made: all or nothing (`strict`), for show (`dry_run`), by whom, when."""
+    """How an import is made: all or nothing (`strict`), for show (`dry_run`), by whom, when, and
+    from where."""
 
     who: str
     now: str
     strict: bool = False
     dry_run: bool = False
+    origin: audit.Origin = NOWHERE
+
+    @property
+    def signed(self) -> audit.Signed:
+        """For the audit trail."""
+        return audit.Signed(self.who, self.now, self.origin)
 
 
 def import_files(
@@ -119,12 +127,15 @@ def _keep(
         connection, what, imported.accepted, imported.duplicate, imported.rejected
     )
     if rows.kind is Kind.EARNINGS:
-        facts.add_events(connection, accepted, known, decimals, number)
+        added = facts.add_events(connection, accepted, known, decimals, number)
     elif rows.kind is Kind.REFERRALS:
-        facts.add_referrals(connection, accepted, number)
+        added = facts.add_referrals(connection, accepted, number)
     else:
-        facts.add_affiliates(connection, accepted, number)
-    facts.add_refusals(connection, rows.kind, refused, number)
+        added = facts.add_affiliates(connection, accepted, number)
+    aside = facts.add_refusals(connection, rows.kind, refused, number)
+    counts = {name: getattr(imported, name) for name in ("accepted", "duplicate", "rejected")}
+    details = {**counts, "files": what.files}
+    audit.learned(connection, given.signed, number, details, added, aside)
 
 
 def _all_refused(rows: Rows, typed: Typed, verdict: Verdict) -> tuple[Refusal, ...]:

@@ -3,6 +3,7 @@
 This is the sentence that the whole program is about; `run_night` is where to start reading.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,15 @@ from typing import Any
 import polars as pl
 
 from commission_engine import __version__
-from commission_engine.book import caps, decided, facts, runs, views
-from commission_engine.book.connect import Connection, Engine, reading
+from commission_engine.book import audit, caps, decided, facts, holds, runs, views
+from commission_engine.book.connect import Connection, Engine, reading, without_password
 from commission_engine.book.decided import Decided
 from commission_engine.book.lines import for_run, narrow, where_kept
 from commission_engine.book.lock import Worker
+from commission_engine.bounds import Bounds
 from commission_engine.calendar import Day, Zone, date_of
 from commission_engine.decide.kernel import Decision, Events, decide, exact_sum
+from commission_engine.holding import hold_back
 from commission_engine.ledger.accounts import Kind
 from commission_engine.ledger.post import activity, entries, post, signed
 from commission_engine.ledger.settle import STATEMENTS, settle, settles
@@ -28,10 +31,13 @@ from commission_engine.problems import OutOfBalance, UsageError
 from commission_engine.publish.files import Ahead, files
 from commission_engine.publish.folder import Published, publish
 from commission_engine.publish.record import Record, RunLines
+from commission_engine.trail import NOBODY, Author, record_run
 from commission_engine.tree.forest import Forest, Standing
 
 Calculation = Callable[[Events, Plan, Sequence[str], Forest, Standing, caps.UsedInBook], Decision]
 """`kernel.decide`, or what does the same elsewhere."""
+
+NO_BOUNDS = Bounds()
 
 Say = Callable[[str], None]
 """Told the name of each stage as it begins, for people who wait."""
@@ -67,13 +73,16 @@ def run_night(
     say: Say = lambda stage: None,
     kept_in: str = "database",
     calculate: Calculation = decide,
+    bounds: Bounds = NO_BOUNDS,
+    author: Author = NOBODY,
     ahead: Ahead | None = None,
 ) -> Night:
     """Decide, post and settle the business date `day` in one transaction.
 
     The date must be later than every completed one. `clock` only dates the run's own row.
-    `kept_in` is where the book's lines are, `calculate` what decides; `ahead` begins to write
-    the lines' file as soon as they are known.
+    `kept_in` is where the book's lines are, `calculate` what decides, `bounds` what holds payouts
+    for a person, `author` who runs it, for the audit trail; `ahead` begins to write the lines'
+    file as soon as they are known.
     """
     started_at = clock()
     with worker.writing() as connection:
@@ -120,6 +129,11 @@ def run_night(
         if settles(plan.payout.every, day, last_day):
             say("settling")
             statements = settlement(connection, plan, codes, day, known, posted, active)
+        statements, held = hold_back(
+            connection, bounds, plan, codes, before, day, known, posted, active, statements
+        )
+        holds.add(connection, day, held)
+        if statements is not None:
             _add_settlement(connection, day, statements)
         say("agreeing")
         refused = views.refusals(
@@ -141,8 +155,18 @@ def run_night(
             figures=figures,
             started_at=started_at,
             completed_at=clock(),
+            bounds=bounds.record,
         )
         runs.add_run(connection, done)
+        settings = {
+            **done.outputs,
+            "lines.store": without_password(kept_in),
+            "bounds": json.loads(done.bounds),
+        }
+        added = {"entry": _with_payouts(posted, statements, day), "activity": active}
+        if statements is not None:
+            added |= {"statement": statements, "payout": payouts_of(statements)}
+        record_run(connection, done, before, due, author, settings, added)
         say("committing")
     return Night(
         done,
@@ -162,8 +186,8 @@ def settlement(
     posted: pl.DataFrame,
     active: pl.DataFrame,
 ) -> pl.DataFrame:
-    """The statements of the settlement on `day`, from the ledger as it stands before the run and
-    the run's own entries and activity."""
+    """The statements of the settlement on `day` if nothing were held, from the ledger as it stands
+    before the run and the run's own entries and activity."""
     previous = views.last_settlement(connection, day)
     needed = views.ledger_before(connection, previous, day)
     needed["entries"] = pl.concat([needed["entries"], posted.select(needed["entries"].columns)])
@@ -332,6 +356,7 @@ def _record_of_night(connection: Connection, night: Night, kept_in: str | None) 
         refusals=_refusals(connection, done),
         period_lines=period.lines,
         labels=lambda ids: views.labels(connection, ids, done.intake),
+        anchor=audit.anchor_of_run(connection, done.day),
     )
 
 

@@ -1,6 +1,6 @@
 """Put a plan into the book, where it may still be changed."""
 
-from commission_engine.book import facts, runs
+from commission_engine.book import audit, facts, runs
 from commission_engine.book.connect import Connection
 from commission_engine.imports import Circumstances
 from commission_engine.plan.change import faults_of_change
@@ -25,4 +25,6 @@ def apply_plan(connection: Connection, read: ReadPlan, given: Circumstances) -> 
             raise PlanRefused(faults, "Nothing was applied; the plan in the book stays.")
     number = facts.open_intake(connection, facts.Intake("plan", given.now, given.who), 1, 0, 0)
     facts.add_plan(connection, plan, number)
+    details = {"plan": plan.name, "sha256": plan_hash(plan)}
+    audit.learned(connection, given.signed, number, details)
     return True

@@ -133,3 +133,10 @@ class TryAgain(CommissionError):
     """The database could not be reached or was busy for too long; nothing was changed."""
 
     exit_code = Exit.TRY_AGAIN
+
+
+class Passing(TryAgain):
+    """A fault that may be gone at once: the connection was lost, or two transactions collided.
+
+    Nothing was kept; the same unit of work may be done again from its first read.
+    """

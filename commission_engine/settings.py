@@ -1,5 +1,6 @@
 """The settings, each with where its value came from: option, environment, file, or default."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from commission_engine import bounds
 from commission_engine.problems import UsageError
 from commission_engine.resources import folder
 
@@ -34,6 +36,11 @@ class Settings:
     lines_store: Setting
     documents: Setting
     formats: Setting
+    bounds_run_times_median: Setting
+    bounds_median_of: Setting
+    bounds_median_after: Setting
+    bounds_payout: Setting
+    bounds_lines_per_beneficiary: Setting
     faults: tuple[str, ...]
 
     def __getitem__(self, name: str) -> Setting:
@@ -41,8 +48,18 @@ class Settings:
         setting: Setting = getattr(self, _field(name))
         return setting
 
+    @property
+    def bounds(self) -> bounds.Bounds:
+        return bounds.Bounds.of({name: self[f"bounds.{name}"].value for name in BOUNDS})
 
-NAMES = ("database", "out", "lines.store", "documents", "formats")
+
+BOUNDS = (
+    "run_times_median", "median_of", "median_after", "payout", "lines_per_beneficiary",
+)  # fmt: skip
+NAMES = (
+    "database", "out", "lines.store", "documents", "formats",
+    *(f"bounds.{name}" for name in BOUNDS),
+)  # fmt: skip
 """The settings as the file names them: `a.b` is `b` in the table `[a]`."""
 TABLES = frozenset(name.split(".")[0] for name in NAMES if "." in name)
 
@@ -85,7 +102,19 @@ def read_settings(options: Mapping[str, Any], environment: Mapping[str, str]) ->
             raise UsageError(
                 f"{found[field].origin}: {name}: {fault}", "`commission config show` lists all."
             )
-    return Settings(**found, faults=tuple(faults))
+    settings = Settings(**found, faults=tuple(faults))
+    _refuse_a_median_of_too_few(settings)
+    return settings
+
+
+def _refuse_a_median_of_too_few(settings: Settings) -> None:
+    after, of = settings.bounds_median_after, settings.bounds_median_of
+    if after.value > of.value:
+        raise UsageError(
+            f"{after.origin}: bounds.median_after: {after.value} is more than bounds.median_of,"
+            f" {of.value}: no run would ever be judged",
+            f"Write {of.value} or less, or a larger bounds.median_of.",
+        )
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -114,7 +143,18 @@ def _flat(read: Mapping[str, Any], origin: str) -> dict[str, Any]:
 
 
 def _from_text(name: str, text: str) -> Any:
-    return [part.strip() for part in text.split(",")] if name == "formats" else text
+    """The value that a text of the environment says; the text itself where it says none."""
+    parts = [part.strip() for part in text.split(",")]
+    if name == "formats":
+        return parts
+    if name == "bounds.payout" and all("=" in part for part in parts):
+        return {code.strip(): amount.strip() for code, _, amount in (
+            part.partition("=") for part in parts)}  # fmt: skip
+    whole = ("bounds.median_of", "bounds.median_after", "bounds.lines_per_beneficiary")
+    return int(text) if name in whole and _WHOLE.fullmatch(text) else text
+
+
+_WHOLE = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
 def _impossible(name: str, value: Any) -> str:
@@ -123,6 +163,8 @@ def _impossible(name: str, value: Any) -> str:
             not isinstance(value, list) or not value or any(each not in FORMATS for each in value)
         )
         return f"{value!r} is not a list of {', '.join(FORMATS)}" if wrong else ""
+    if name.startswith("bounds."):
+        return bounds.fault(name.removeprefix("bounds."), value)
     if name == "documents":
         return "" if value in DOCUMENTS else f"{value!r} is none of {', '.join(DOCUMENTS)}"
     if name == "lines.store" and isinstance(value, str) and "://" in value:

@@ -11,27 +11,19 @@ from pathlib import Path
 
 import polars as pl
 
-from commission_engine.book import caps, facts, runs, views
+from commission_engine.book import caps, facts, holds, runs, views
 from commission_engine.book.connect import Connection, Engine, reading
-from commission_engine.book.lines import NARROW, LineStore, narrow, where_kept
-from commission_engine.calendar import Day, Zone, date_of
-from commission_engine.decide.kernel import decide
+from commission_engine.book.lines import LineStore, where_kept
+from commission_engine.calendar import date_of
 from commission_engine.decide.used import UsedInMemory
+from commission_engine.derive import Derivation, beside
 from commission_engine.ledger.accounts import SIDES, Kind
-from commission_engine.ledger.post import activity, post
-from commission_engine.ledger.settle import settles
-from commission_engine.night import (
-    Say,
-    figures_of,
-    payout_entries,
-    payouts_of,
-    record_of,
-    settlement,
-)
+from commission_engine.night import Say, record_of
 from commission_engine.plan.record import plan_hash
 from commission_engine.problems import CommissionError, TryAgain
 from commission_engine.publish.files import files
 from commission_engine.publish.folder import same
+from commission_engine.trail import prove_anchor, prove_trail
 from commission_engine.tree.show import check
 
 LAST_DAY = 2**31
@@ -67,6 +59,8 @@ def verify(
             completed = runs.completed(connection)
         say("facts")
         proof.differences += _facts(connection)
+        with _told(proof, "audit"):
+            proof.differences += prove_trail(connection, out)
         for table, day in views.strays(connection):
             proof.differences.append(f"table {table}: rows of {date_of(day)}, which no run has")
         proof.differences += store.faults(connection)
@@ -100,7 +94,7 @@ def _told(proof: Proof, what: str) -> Iterator[None]:
 
 
 def _facts(connection: Connection) -> Iterator[str]:
-    """The forest has no loops; reversals fit their orders."""
+    """The forest has no loops; reversals fit their orders, releases their holds."""
     for loop in check(facts.edges(connection)).loops:
         yield f"tree: {' -> '.join(loop[:5])} is a loop"
     for row in facts.miscounted(connection).iter_rows(named=True):
@@ -110,6 +104,7 @@ def _facts(connection: Connection) -> Iterator[str]:
         )
     for row in facts.misfits(connection).iter_rows(named=True):
         yield f"event {row['event_id']}: {row['fault']}"
+    yield from holds.misfits(connection)
 
 
 def _run(
@@ -122,48 +117,30 @@ def _run(
 ) -> Iterator[str]:
     """One run's lines, entries, statements, payouts and figures, against the facts it knew."""
     name = f"run {date_of(run.day)}"
-    plan = facts.plan_of(connection, run.plan_version)
-    if plan_hash(plan) != run.plan_hash:
-        yield f"{name}: the plan's hash is {plan_hash(plan)}, the run says {run.plan_hash}"
-    codes = facts.currency_codes(connection)
-    zone = Zone(plan.timezone)
-    due = runs.due(connection, before, run.day, run.intake, run.event, zone)
-    if due.waiting_from != run.waiting_from:
-        yield f"{name}: waits for events from {due.waiting_from}, the run says {run.waiting_from}"
-    decision = decide(
-        due.events, plan, codes, runs.forest(connection), runs.standing(connection), used
-    )
-    used.advance(decision.advances)
+    again = Derivation(connection, before, run, used)
+    if plan_hash(again.plan) != run.plan_hash:
+        yield f"{name}: the plan's hash is {plan_hash(again.plan)}, the run says {run.plan_hash}"
+    waiting = again.due.waiting_from
+    if waiting != run.waiting_from:
+        yield f"{name}: waits for events from {waiting}, the run says {run.waiting_from}"
+    yield from prove_anchor(connection, run, before, again.due)
     proof.runs += 1
-    proof.events += len(due.events)
-    proof.lines += len(decision.lines)
+    proof.events += len(again.due.events)
+    proof.lines += len(again.decision.lines)
     compare = _Comparison(connection, run, name)
-    derived = [pl.DataFrame(schema=NARROW), *narrow(due.events, decision.lines)]
     with _told(proof, name):
-        for part, expected in _beside(store.of_run(connection, run.day), derived, run.day):
+        for part, expected in beside(store.of_run(connection, run.day), again.lines):
             proof.differences += compare.lines(part, expected)
-    active = activity(due.events, decision.lines)
-    proof.differences += compare.table("activity", active)
-    posted = post(due.events, decision.lines, run.day)
-    proof.differences += compare.accruals(posted)
-    settled = settles(plan.payout.every, run.day, before[-1].day if before else None)
-    if settled != run.settles:
-        yield f"{name}: {'is' if settled else 'is no'} settlement, the run says otherwise"
-    statements = (
-        settlement(connection, plan, codes, run.day, run.intake, posted, active)
-        if settled
-        else None
-    )
-    payouts = payouts_of(statements) if statements is not None else None
-    yield from compare.table("statement", statements)
-    yield from compare.table("payout", payouts)
-    yield from compare.payments(payout_entries(payouts, run.day) if payouts is not None else None)
-    refused = views.refusals(
-        connection, views.refused_between(before[-1].intake if before else 0, run.intake)
-    )
-    figures = figures_of(codes, due.events, decision, posted, statements, refused)
-    if figures != run.figures:
-        yield f"{name}: its figures are {figures}, the run says {dict(run.figures)}"
+    proof.differences += compare.table("activity", again.active)
+    proof.differences += compare.accruals(again.posted)
+    if again.settles != run.settles:
+        yield f"{name}: {'is' if again.settles else 'is no'} settlement, the run says otherwise"
+    yield from compare.holds(again.holds)
+    yield from compare.table("statement", again.statements)
+    yield from compare.table("payout", again.payouts)
+    yield from compare.payments(again.payments)
+    if again.figures != run.figures:
+        yield f"{name}: its figures are {again.figures}, the run says {dict(run.figures)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +158,10 @@ class _Comparison:
         """The entries that come from lines."""
         stored = views.stored(self.connection, "entry", self.run.day)
         yield from self._compared("entry", stored.filter(pl.col("kind") != Kind.PAID), derived)
+
+    def holds(self, derived: pl.DataFrame) -> Iterator[str]:
+        """What the run holds for a person."""
+        yield from self._compared("hold", holds.stored(self.connection, self.run.day), derived)
 
     def payments(self, derived: pl.DataFrame | None) -> Iterator[str]:
         """The entries that come from payouts."""
@@ -205,25 +186,6 @@ class _Comparison:
             unlike = one.join(other, on=stored.columns, how="anti").sort(stored.columns)
             for row in unlike.head(3).iter_rows(named=True):
                 yield f"{self.name}: table {table} {says} {json.dumps(row)}"
-
-
-def _beside(
-    stored: Iterator[pl.DataFrame], derived: Sequence[pl.DataFrame], day: Day
-) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Each part of a run's stored lines, and the derived lines of the same events.
-
-    The last pair has what is derived beyond the last stored event.
-    """
-    rows = pl.concat(
-        each.with_columns(run_day=pl.lit(day)).select(list(NARROW)).cast(pl.Int64)
-        for each in derived
-    ).sort("event", "level")
-    events, done = rows["event"], 0
-    for part in stored:
-        upto = int(events.search_sorted(part["event"][-1], side="right"))
-        yield part, rows.slice(done, upto - done)
-        done = upto
-    yield rows.clear(), rows.slice(done)
 
 
 def _caps(connection: Connection, used: UsedInMemory) -> Iterator[str]:

@@ -23,7 +23,7 @@ from commission_engine.book.connect import connect, migrate
 Fresh = Callable[[], AbstractContextManager[str]]
 """A new, migrated, empty book: its URL, until the end of the block."""
 
-PACKAGES = {"java": "openjdk-17-jre-headless", "valgrind": "valgrind"}
+PACKAGES = {"java": "openjdk-17-jre-headless", "strace": "strace", "valgrind": "valgrind"}
 """What only a Debian package brings: the program, and the package that has it."""
 
 

@@ -14,10 +14,11 @@ import numpy as np
 import polars as pl
 from worlds import World
 
-from commission_engine.book import facts, views
+from commission_engine.book import audit, facts, views
 from commission_engine.book.connect import Connection, connect, reading
 from commission_engine.book.facts import Intake
 from commission_engine.book.lock import Worker, working
+from commission_engine.bounds import Bounds
 from commission_engine.calendar import Ints, Zone, iso_instant
 from commission_engine.decide.buckets import Programme, SpillInMemory, split
 from commission_engine.decide.kernel import (
@@ -38,13 +39,14 @@ from commission_engine.ingest.rows import Kind as FileKind
 from commission_engine.ledger.accounts import Kind
 from commission_engine.ledger.post import kinds
 from commission_engine.money import MAX_WHOLE_DIGITS, plain
-from commission_engine.night import Calculation, Outputs, publish_run, run_night
+from commission_engine.night import NO_BOUNDS, Calculation, Outputs, publish_run, run_night
 from commission_engine.plan.terms import Plan
 from commission_engine.tree.forest import NOBODY, Forest, Standing
 from commission_engine.verify import verify
 
 Fresh: TypeAlias = Callable[[], AbstractContextManager[str]]
 NOW = "2026-01-01T00:00:00Z"
+SIGNED = audit.Signed("the tests", NOW)
 SPREADS = (1, 7, 2**30 + 3, 2**45 + 1)
 """How far apart a world's events are numbered; the largest do not fit into 64 bits together."""
 
@@ -247,6 +249,7 @@ def book_nights(
     learn: Learn,
     kept_in: str = "database",
     calculate: Calculation = decide,
+    bounds: Bounds = NO_BOUNDS,
 ) -> Told:
     """Run the world through the book at `url` (migrated and empty), and publish below `folder`."""
     engine, out = connect(url), folder / "out"
@@ -255,6 +258,7 @@ def book_nights(
         with worker.writing() as connection:
             number = facts.open_intake(connection, Intake("plan", NOW, "the tests"), 1, 0, 0)
             facts.add_plan(connection, world.plan, number)
+            audit.learned(connection, SIGNED, number, {})
         for n, night in enumerate(world.nights):
             place = folder / f"in-{n}"
             place.mkdir(parents=True)
@@ -266,6 +270,7 @@ def book_nights(
                 lambda: NOW,
                 kept_in=kept_in,
                 calculate=calculate,
+                bounds=bounds,
             )
             published = publish_run(engine, done, out).folder
             told.files.append(
@@ -416,9 +421,10 @@ def _add_edges(worker: Worker, edges: Sequence[Edge]) -> None:
     }  # fmt: skip
     with worker.writing() as connection:
         number = facts.open_intake(connection, Intake("move", NOW, "the tests"), len(rows), 0, 0)
-        facts.add_referrals(
+        added = facts.add_referrals(
             connection, pl.DataFrame(rows, schema=schema, orient="row"), number, "a move"
         )
+        audit.learned(connection, SIGNED, number, {}, added)
 
 
 def _add_statuses(worker: Worker, statuses: Sequence[tuple[str, str]]) -> None:
@@ -429,7 +435,8 @@ def _add_statuses(worker: Worker, statuses: Sequence[tuple[str, str]]) -> None:
     with worker.writing() as connection:
         what = Intake("import affiliates", NOW, "the tests")
         number = facts.open_intake(connection, what, frame.height, 0, 0)
-        facts.add_affiliates(connection, frame.with_columns(rest), number)
+        added = facts.add_affiliates(connection, frame.with_columns(rest), number)
+        audit.learned(connection, SIGNED, number, {}, added)
 
 
 def _add_events(worker: Worker, plan: Plan, events: Sequence[Event]) -> None:
@@ -446,7 +453,8 @@ def _add_events(worker: Worker, plan: Plan, events: Sequence[Event]) -> None:
         what = Intake("import earnings", NOW, "the tests")
         number = facts.open_intake(connection, what, frame.height, 0, 0)
         known = facts.known_events(connection, frame)
-        facts.add_events(connection, frame, known, plan.decimals, number)
+        added = facts.add_events(connection, frame, known, plan.decimals, number)
+        audit.learned(connection, SIGNED, number, {}, added)
 
 
 def fits_files(world: World) -> bool:

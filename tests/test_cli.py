@@ -257,6 +257,8 @@ def test_a_move_never_changes_a_written_line(settled: Program, tmp_path: Path) -
     assert settled(*move, "--dry-run").err.startswith("dry run: cat: from bob to ann since")
     assert settled("tree", "show", "ann").out.count("\n") == 3
     assert settled(*move).code == 0
+    again = settled(*move)
+    assert (again.code, again.err) == (0, "cat has moved so already; nothing was changed\n")
     assert settled("tree", "show", "--at", "2026-01-14").out.count("    └── cat") == 1
     assert settled("tree", "show").out.count("    └── cat") == 0
     refund = tmp_path / "refund.csv"

@@ -35,7 +35,7 @@ from commission_engine.settings import NAMES, PREFIX, variable_of
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in sorted(
     (ROOT / "docs").glob("*.md"))))  # fmt: skip
-RUNNABLE = ("README.md", "docs/operating.md")
+RUNNABLE = ("README.md", "docs/operating.md", "docs/explaining.md", "docs/bounds.md")
 BLOCK = re.compile(r"^```(\w*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)

@@ -19,23 +19,26 @@ ENGINE = ROOT / "commission_engine"
 # Each layer imports from those above it in this table, never from beside or below.
 LAYERS = (
     ("problems", "calendar", "resources", "raw"),
-    ("money", "verdict", "settings", "mend"),
-    ("plan", "tree"),
-    ("segments",),
+    ("money", "verdict", "mend"),
+    ("plan", "tree", "bounds"),
+    ("segments", "settings"),
     ("ingest", "decide"),
     ("spark",),
     ("ledger",),
     ("publish", "book"),
+    ("holding", "trail"),
     ("imports", "night"),
-    ("plan_apply", "moves", "verify"),
-    ("folder_import",),
+    ("derive",),
+    ("plan_apply", "moves", "releases", "verify", "explain"),
+    ("folder_import", "replay"),
     ("cli",),
     ("jobs",),
     ("__main__",),
 )
 
 FRAMES = {"ingest", "decide", "tree", "book", "ledger", "publish", "verdict", "imports", "night",
-          "moves", "mend", "verify", "cli", "segments", "spark"}  # fmt: skip
+          "moves", "mend", "verify", "cli", "segments", "spark", "holding", "releases",
+          "trail", "derive", "explain", "replay"}  # fmt: skip
 HOMES = {
     "sqlalchemy": {"book", "migrations"},
     "alembic": {"book", "migrations"},
@@ -57,7 +60,18 @@ HOMES = {
 }
 
 # Nothing here knows the time, the machine, chance, or a binary fraction.
-PURE = ("calendar", "money", "plan", "tree", "decide", "ledger", "publish", "verdict", "problems")
+PURE = (
+    "calendar",
+    "money",
+    "bounds",
+    "plan",
+    "tree",
+    "decide",
+    "ledger",
+    "publish",
+    "verdict",
+    "problems",
+)
 IMPURE_MODULES = {"time", "random", "secrets", "uuid", "os", "socket", "getpass", "locale"}
 IMPURE_NAMES = {"float", "complex", "truediv"}
 IMPURE_ATTRIBUTES = {

@@ -23,6 +23,7 @@ from commission_engine.problems import CommissionError
 from commission_engine.resources import folder
 
 CHECKOUT = Path(__file__).parents[1]
+NEWEST = "0005"
 ROW = {
     "id": 1, "kind": "plan", "learned_at": "now", "who": "me", "files": "[]", "accepted": 0,
     "duplicate": 0, "rejected": 0,
@@ -97,7 +98,7 @@ def test_the_first_command_makes_all_tables_and_the_next_ones_nothing(empty_url:
     with writing(engine) as connection:
         connection.execute(sa.insert(intake).values(ROW))
     migrate(engine)
-    assert (described(engine), revision(engine)) == (made, "0003")
+    assert (described(engine), revision(engine)) == (made, NEWEST)
     with reading(engine) as connection:
         assert [dict(row) for row in connection.execute(sa.select(intake)).mappings()] == [ROW]
 
@@ -160,7 +161,7 @@ def test_a_book_that_a_newer_program_wrote_is_refused(database_url: str) -> None
     with pytest.raises(CommissionError) as refused:
         migrate(engine)
     assert refused.value.message == (
-        "the book's schema is 0099, newer than this program knows (0003)"
+        f"the book's schema is 0099, newer than this program knows ({NEWEST})"
     )
     assert refused.value.hint == (
         "Nothing was changed. Install the version of commission-engine that wrote it."
@@ -230,7 +231,7 @@ def test_no_two_runs_follow_the_same_one(database_url: str) -> None:
 
 def test_there_is_one_line_of_revisions() -> None:
     script = ScriptDirectory(str(folder("migrations")))
-    assert script.get_heads() == ["0003"]
+    assert script.get_heads() == [NEWEST]
     assert script.get_bases() == ["0001"]
 
 
@@ -281,7 +282,7 @@ def alembic(folder: Path, *arguments: str) -> str:
 def test_alembics_own_command_works_from_the_checkout(tmp_path: Path) -> None:
     """It works on commission.db in the current folder, as the configuration says."""
     alembic(tmp_path, "upgrade", "head")
-    assert alembic(tmp_path, "current") == "0003 (head)"
+    assert alembic(tmp_path, "current") == f"{NEWEST} (head)"
     assert alembic(tmp_path, "check") == "No new upgrade operations detected."
     engine = connect(f"sqlite:///{tmp_path / 'commission.db'}")
     assert set(described(engine)) == set(metadata.tables)

@@ -15,6 +15,11 @@ ENVIRONMENT = {
     "COMMISSION_DOCUMENTS": "all",
     "COMMISSION_FORMATS": "csv, csv",
     "COMMISSION_LINES_STORE": "environment-lines",
+    "COMMISSION_BOUNDS_RUN_TIMES_MEDIAN": "2.5",
+    "COMMISSION_BOUNDS_MEDIAN_OF": "9",
+    "COMMISSION_BOUNDS_MEDIAN_AFTER": "8",
+    "COMMISSION_BOUNDS_PAYOUT": "USD=10.00, JPY=5",
+    "COMMISSION_BOUNDS_LINES_PER_BENEFICIARY": "7",
     "HOME": "/somewhere",
 }
 FILE = """\
@@ -25,6 +30,23 @@ formats = ["csv", "csv", "csv"]
 [lines]
 store = "file-lines"
 """
+NO_BOUNDS = {
+    "bounds.run_times_median": Setting("off", "default"),
+    "bounds.median_of": Setting(30, "default"),
+    "bounds.median_after": Setting(7, "default"),
+    "bounds.payout": Setting("off", "default"),
+    "bounds.lines_per_beneficiary": Setting("off", "default"),
+}
+BOUNDS_OF_THE_ENVIRONMENT = {
+    name: Setting(value, f"COMMISSION_BOUNDS_{name.removeprefix('bounds.').upper()}")
+    for name, value in {
+        "bounds.run_times_median": "2.5",
+        "bounds.median_of": 9,
+        "bounds.median_after": 8,
+        "bounds.payout": {"USD": "10.00", "JPY": "5"},
+        "bounds.lines_per_beneficiary": 7,
+    }.items()
+}
 OPTIONS = {
     "database": "sqlite:///option.db",
     "out": "option-out",
@@ -69,17 +91,23 @@ def test_without_any_source_the_defaults_hold() -> None:
         "lines.store": Setting("database", "default"),
         "documents": Setting("paid", "default"),
         "formats": Setting(["csv"], "default"),
+        **NO_BOUNDS,
     }
 
 
 def test_the_file_goes_before_the_defaults() -> None:
-    written('out = "file-out"\ndocuments = "none"\n[lines]\nstore = "s3://bucket/acme"\n')
+    written(
+        'out = "file-out"\ndocuments = "none"\n[lines]\nstore = "s3://bucket/acme"\n'
+        '[bounds]\npayout = { USD = "1.00" }\n'
+    )
     assert found() == {
         "database": Setting("sqlite:///commission.db", "default"),
         "out": Setting("file-out", "config/engine.toml"),
         "lines.store": Setting("s3://bucket/acme", "config/engine.toml"),
         "documents": Setting("none", "config/engine.toml"),
         "formats": Setting(["csv"], "default"),
+        **NO_BOUNDS,
+        "bounds.payout": Setting({"USD": "1.00"}, "config/engine.toml"),
     }
 
 
@@ -91,6 +119,7 @@ def test_the_environment_goes_before_the_file() -> None:
         "lines.store": Setting("environment-lines", "COMMISSION_LINES_STORE"),
         "documents": Setting("all", "COMMISSION_DOCUMENTS"),
         "formats": Setting(["csv", "csv"], "COMMISSION_FORMATS"),
+        **BOUNDS_OF_THE_ENVIRONMENT,
     }
 
 
@@ -102,6 +131,7 @@ def test_an_option_goes_before_everything() -> None:
         "lines.store": Setting("option-lines", "option --lines-store"),
         "documents": Setting("all", "COMMISSION_DOCUMENTS"),
         "formats": Setting(["csv", "csv"], "COMMISSION_FORMATS"),
+        **BOUNDS_OF_THE_ENVIRONMENT,
     }
 
 

@@ -1,5 +1,6 @@
 """Open a book: connect, create and migrate the database, refuse what this program cannot read."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -11,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
-from commission_engine.problems import CommissionError, TryAgain, UsageError
+from commission_engine.problems import CommissionError, Passing, TryAgain, UsageError
 from commission_engine.resources import folder
 
 Connection: TypeAlias = sa.Connection
@@ -20,6 +21,14 @@ Engine: TypeAlias = sa.Engine
 
 BUSY_SECONDS = 30
 _SUPPORTED = ("sqlite", "postgresql")
+
+_PASSING = ("40001", "40P01", "57P01", "57P02", "57P03")
+"""PostgreSQL's states of what may be gone at once: transactions that collided, a server that
+stops or starts. A lost connection has a state of class 08, or none."""
+
+
+class OutcomeUnknown(TryAgain):
+    """The connection was lost while the transaction was committed: it happened, or it did not."""
 
 
 def connect(url: str) -> sa.Engine:
@@ -43,6 +52,9 @@ def connect(url: str) -> sa.Engine:
             "a book in memory would be gone with this command",
             "Use such as sqlite:///commission.db.",
         )
+    # Of a connection that could not be rolled back it would print a trace; what came before that
+    # is what we say.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     try:
         engine = sa.create_engine(parsed, poolclass=sa.NullPool)
     except (NoSuchModuleError, ModuleNotFoundError) as why:
@@ -89,14 +101,32 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """One transaction: all of it becomes true at its end, or nothing does."""
-    with translated(engine), engine.begin() as connection:
+    """One transaction: all of it becomes true at its end, or nothing does.
+
+    OutcomeUnknown when nobody can say which of the two, because the server did not answer.
+    """
+    with translated(engine), engine.connect() as connection, connection.begin() as transaction:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
         yield connection
+        if transaction.is_active:  # else it was undone on purpose
+            _commit(engine, transaction)
+
+
+def _commit(engine: sa.Engine, transaction: sa.RootTransaction) -> None:
+    try:
+        transaction.commit()
+    except DatabaseError as why:
+        if not _is_lost(engine, why):
+            raise
+        with translated(engine, OutcomeUnknown):
+            raise
 
 
 @contextmanager
-def translated(engine: sa.Engine) -> Iterator[None]:
-    """Say in our words that the database could not be reached or was busy."""
+def translated(engine: sa.Engine, lost: type[TryAgain] = Passing) -> Iterator[None]:
+    """Say in our words that the database could not be reached or was busy; `lost` when the same
+    may be possible at once."""
     try:
         yield
     except DatabaseError as why:
@@ -105,9 +135,30 @@ def translated(engine: sa.Engine) -> Iterator[None]:
         where = engine.url.render_as_string(hide_password=True)
         said = str(why.orig).strip().splitlines()[0] if why.orig else str(why)
         passing = engine.dialect.name == "postgresql" or "locked" in said
-        kind = TryAgain if passing else CommissionError
+        kind: type[CommissionError] = TryAgain if passing else CommissionError
+        if _is_passing(engine, why):
+            kind = lost
         hint = "Nothing was changed. Look at the database, then run the same command again."
+        if kind is OutcomeUnknown:
+            hint = "Whether it was kept is not known. Run the same command again: it looks first."
         raise kind(f"{where}: {said}", hint) from why
+
+
+def _is_passing(engine: sa.Engine, why: DatabaseError) -> bool:
+    """Whether the same may be possible at once: a collision, or a connection that was lost."""
+    return _state(why) in _PASSING[:2] or _is_lost(engine, why)
+
+
+def _is_lost(engine: sa.Engine, why: DatabaseError) -> bool:
+    if engine.dialect.name != "postgresql":
+        return False
+    state = _state(why)
+    return state in _PASSING[2:] or state[:2] in ("", "08")
+
+
+def _state(why: DatabaseError) -> str:
+    """PostgreSQL's five letters for what went wrong; empty where the server said nothing."""
+    return getattr(why.orig, "sqlstate", None) or ""
 
 
 def without_password(url: str) -> str:

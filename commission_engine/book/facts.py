@@ -15,6 +15,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from commission_engine.book import bulk
+from commission_engine.book.digests import Added, Spans
 from commission_engine.book.order import processing_order, roots_of
 from commission_engine.book.schema import (
     affiliate,
@@ -25,6 +26,7 @@ from commission_engine.book.schema import (
     profile,
     referral,
     refusal,
+    release,
     run,
 )
 from commission_engine.plan.record import from_json, plan_hash, to_json
@@ -50,7 +52,7 @@ EVENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """One moment of learning: an import, a plan, a move."""
+    """One moment of learning: an import, a plan, a move, a release."""
 
     kind: str
     learned_at: str
@@ -194,7 +196,7 @@ def miscounted(connection: sa.Connection) -> pl.DataFrame:
             sa.select(table.c.intake.label("id"), sa.func.count().label("held")).group_by(
                 table.c.intake
             )
-            for table in (profile, referral, event, plan_version)
+            for table in (profile, referral, event, plan_version, release)
         )
     ).subquery()
     schema = {"id": pl.Int64, "kind": pl.String, "accepted": pl.Int64, "held": pl.Int64}
@@ -247,9 +249,10 @@ def misfits(connection: sa.Connection) -> pl.DataFrame:
 # -- what is added
 
 
-def number_affiliates(connection: sa.Connection, ids: pl.Series, number: int) -> pl.DataFrame:
+def number_affiliates(added: Added, ids: pl.Series, number: int) -> pl.DataFrame:
     """affiliate_id -> id for all of `ids`, and perhaps of others; unknown ones become affiliates
     of intake `number`."""
+    connection = added.connection
     schema = {"affiliate_id": pl.String, "id": pl.Int64}
     ids = ids.unique().drop_nulls()
     first = bulk.next_number(connection, affiliate.c.id)
@@ -261,34 +264,36 @@ def number_affiliates(connection: sa.Connection, ids: pl.Series, number: int) ->
             query = everybody.join(asked, affiliate.c.affiliate_id == asked.c.value)
             known = bulk.frame(connection, query, schema)
     new = ids.filter(~ids.is_in(known["affiliate_id"].implode())).sort()
-    added = pl.DataFrame({"affiliate_id": new}).with_columns(
+    fresh = pl.DataFrame({"affiliate_id": new}).with_columns(
         id=pl.int_range(first, first + pl.len(), dtype=pl.Int64)
     )
-    bulk.insert(connection, affiliate, added.with_columns(intake=pl.lit(number)).to_dict())
-    return pl.concat([known, added])
+    added.rows(affiliate, fresh.with_columns(intake=pl.lit(number)).to_dict())
+    return pl.concat([known, fresh])
 
 
 _MOST_OF = 4  # reading a table whole is faster than asking it for more than one in so many
 
 
-def add_affiliates(connection: sa.Connection, accepted: pl.DataFrame, number: int) -> None:
+def add_affiliates(connection: sa.Connection, accepted: pl.DataFrame, number: int) -> Spans:
     """Profiles as of intake `number`; columns affiliate_id and PROFILE."""
-    known = number_affiliates(connection, accepted["affiliate_id"], number)
+    added = Added(connection)
+    known = number_affiliates(added, accepted["affiliate_id"], number)
     rows = accepted.join(known, on="affiliate_id")
-    bulk.insert(
-        connection,
+    added.rows(
         profile,
         {"affiliate": rows["id"], "intake": _constant(number, rows)}
         | {name: rows[name] for name in PROFILE},
     )
+    return added.spans
 
 
 def add_referrals(
     connection: sa.Connection, accepted: pl.DataFrame, number: int, reason: str | None = None
-) -> None:
+) -> Spans:
     """Edges as of intake `number`: affiliate_id, referrer_id (null: nobody), since_us, extra."""
+    added = Added(connection)
     known = number_affiliates(
-        connection, pl.concat([accepted["affiliate_id"], accepted["referrer_id"]]), number
+        added, pl.concat([accepted["affiliate_id"], accepted["referrer_id"]]), number
     )
     rows = accepted.join(known, on="affiliate_id").join(
         known.rename({"id": "referrer"}), left_on="referrer_id", right_on="affiliate_id", how="left"
@@ -302,7 +307,8 @@ def add_referrals(
     }
     if reason is not None:
         columns["reason"] = pl.Series([reason] * rows.height, dtype=pl.String)
-    bulk.insert(connection, referral, columns)
+    added.rows(referral, columns)
+    return added.spans
 
 
 def add_events(
@@ -311,10 +317,11 @@ def add_events(
     known: pl.DataFrame,
     decimals: Mapping[str, int],
     number: int,
-) -> None:
+) -> Spans:
     """Events as of intake `number`, numbered in processing order; `known` has their old orders."""
-    people = number_affiliates(connection, accepted["affiliate_id"], number)
-    codes = number_currencies(connection, accepted["currency"], decimals)
+    added = Added(connection)
+    people = number_affiliates(added, accepted["affiliate_id"], number)
+    codes = number_currencies(added, accepted["currency"], decimals)
     first = bulk.next_number(connection, event.c.id)
     rows = accepted.select(
         "event_id", "affiliate_id", "occurred_us", "amount_minor", "currency", "reverses", "extra"
@@ -340,13 +347,15 @@ def add_events(
     }
     many_into_none = first == 1 and rows.height >= MANY
     with bulk.uniqueness_last(connection, event) if many_into_none else nullcontext():
-        bulk.insert(connection, event, columns)
+        added.rows(event, columns)
+    return added.spans
 
 
 def add_refusals(
     connection: sa.Connection, kind: str, refused: Sequence[Refusal], number: int
-) -> None:
+) -> Spans:
     """Keep refused rows whole."""
+    added = Added(connection)
     first = bulk.next_number(connection, refusal.c.id)
     rows = [
         (each.file, each.line, str(each.code), each.column, each.text, each.message, each.raw)
@@ -359,7 +368,8 @@ def add_refusals(
         intake=pl.lit(number),
         kind=pl.lit(kind),
     )
-    bulk.insert(connection, refusal, frame.to_dict())
+    added.rows(refusal, frame.to_dict())
+    return added.spans
 
 
 def not_yet_refused(
@@ -379,15 +389,17 @@ def not_yet_refused(
 
 
 def number_currencies(
-    connection: sa.Connection, codes: pl.Series, decimals: Mapping[str, int]
+    added: Added, codes: pl.Series, decimals: Mapping[str, int]
 ) -> dict[str, int]:
     """Code -> the book's number, for every currency of the book and those of `codes`."""
-    known = {row.code: row.id for row in connection.execute(sa.select(currency))}
-    for code in sorted(set(codes.unique()) - known.keys()):
-        known[code] = max(known.values(), default=0) + 1
-        row = {"id": known[code], "code": code, "decimals": decimals[code]}
-        connection.execute(sa.insert(currency).values(row))
-    return known
+    known = {row.code: row.id for row in added.connection.execute(sa.select(currency))}
+    fresh = sorted(set(codes.unique()) - known.keys())
+    first = max(known.values(), default=0) + 1
+    numbers = range(first, first + len(fresh))
+    columns = {"id": numbers, "code": fresh, "decimals": [decimals[code] for code in fresh]}
+    if fresh:
+        added.rows(currency, pl.DataFrame(columns).to_dict())
+    return known | dict(zip(fresh, numbers, strict=True))
 
 
 def currency_codes(connection: sa.Connection) -> tuple[str, ...]:

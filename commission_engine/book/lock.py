@@ -2,28 +2,54 @@
 
 The operating system (SQLite: a lock on a file beside the database) or the server (PostgreSQL: an
 advisory lock) holds the lock, so it ends with the process, however that ends. Who holds it since
-when stands in the table `lease`, for people. Each holder gets a new token; every transaction of a
-holder checks that its token is still the newest.
+when stands in the table `lease`, for people, with a token. Each holder gets a new one, and each
+transaction of a holder raises it: so a holder whose book was taken over cannot commit, and one
+whose connection broke while it committed can see whether it did.
 """
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from commission_engine.book import connect
 from commission_engine.book.schema import lease
-from commission_engine.problems import Locked
+from commission_engine.problems import CommissionError, Locked, Passing, TryAgain
 
 _ADVISORY_KEY = 1_919_250_543
 _ONLY = 1  # the one row of `lease`
 
 
-@dataclass(frozen=True, slots=True)
+TRIES = 5
+_PAUSES = (0.1, 0.4, 1.6, 3.2)
+"""Seconds before each further try: a server that was killed is back within them, as a rule."""
+
+LOOKS = "Run the same command again: it looks first."
+
+T = TypeVar("T")
+
+
+def again(unit: Callable[[], T]) -> T:
+    """Do a unit of work; up to `TRIES` times, each from its first read, while what stops it passes.
+
+    `unit` has one transaction of a worker and keeps nothing outside of it.
+    """
+    for pause in _PAUSES:
+        try:
+            return unit()
+        except Passing:
+            time.sleep(pause)
+    return unit()
+
+
+@dataclass(slots=True)
 class Worker:
     """The holder of the book's lock: the one that may write."""
 
@@ -34,18 +60,66 @@ class Worker:
     def writing(self, *, keep: bool = True) -> Iterator[sa.Connection]:
         """One transaction; Locked if another process has taken the book over meanwhile.
 
-        Without `keep` everything is done, and undone at the end: a dry run.
+        Without `keep` everything is done, and undone at the end: a dry run. Passing when nothing
+        was kept and the same may be done again at once.
         """
-        with connect.writing(self.engine) as connection:
-            newest = connection.execute(sa.select(lease.c.token)).scalar_one()
-            if newest != self.token:
-                raise Locked(
-                    "another process has taken over this book since; this one wrote nothing more",
-                    "Look at `commission runs`, then run the command again.",
-                )
-            yield connection
-            if not keep:
-                connection.rollback()
+        try:
+            with connect.writing(self.engine) as connection:
+                if _token(connection) != self.token:
+                    raise _taken_over()
+                yield connection
+                if keep:
+                    self._raise_token(connection)
+                else:
+                    connection.rollback()
+        except connect.OutcomeUnknown as why:
+            if not self._has_happened():
+                raise Passing(why.message, "Nothing was changed. Run the command again.") from why
+        except (TryAgain, Locked):
+            raise
+        except (CommissionError, IntegrityError) as why:
+            # It may have met what the one who took the book over has done.
+            with connect.reading(self.engine) as connection:
+                if _token(connection) != self.token:
+                    raise _taken_over() from why
+            raise
+        if keep:
+            self.token += 1
+
+    def _raise_token(self, connection: sa.Connection) -> None:
+        """From here to the end of the transaction nobody can take the book over."""
+        mine = sa.update(lease).where(lease.c.token == self.token).values(token=self.token + 1)
+        if connection.execute(mine).rowcount != 1:
+            raise _taken_over()
+
+    def _has_happened(self) -> bool:
+        """Whether the transaction that raised the token was committed, as the book has it now."""
+
+        def look() -> int:
+            with connect.reading(self.engine) as connection:
+                # A server that has not yet seen the connection end may still be committing.
+                return _token(connection, settled=True)
+
+        try:
+            found = again(look)
+        except Passing as why:  # to do it again now could be to do it twice
+            raise TryAgain(f"{why.message}; whether the work was kept is not known", LOOKS) from why
+        if found > self.token + 1:
+            raise _taken_over()
+        return found == self.token + 1
+
+
+def _token(connection: sa.Connection, *, settled: bool = False) -> int:
+    """The newest token; `settled`: after whatever transaction is about to change it."""
+    query = sa.select(lease.c.token)
+    return int(connection.execute(query.with_for_update() if settled else query).scalar_one())
+
+
+def _taken_over() -> Locked:
+    return Locked(
+        "another process has taken over this book since; this one wrote nothing more",
+        "Look at `commission runs`, then run the command again.",
+    )
 
 
 @contextmanager
@@ -56,7 +130,10 @@ def working(engine: sa.Engine, holder: str, since: str) -> Iterator[Worker]:
     """
     with _held(engine):
         with connect.writing(engine) as connection:
-            token = connection.execute(sa.select(lease.c.token)).scalar_one_or_none()
+            # Locked, because one who was taken over may still be committing.
+            token = connection.execute(
+                sa.select(lease.c.token).with_for_update()
+            ).scalar_one_or_none()
             row = {"id": _ONLY, "holder": holder, "since": since, "token": (token or 0) + 1}
             change = sa.insert(lease) if token is None else sa.update(lease)
             connection.execute(change.values(row))
@@ -72,7 +149,12 @@ def _held(engine: sa.Engine) -> Iterator[None]:
             question = sa.select(sa.func.pg_try_advisory_lock(_ADVISORY_KEY))
             if not session.execute(question).scalar_one():
                 raise _locked(engine)
-            yield
+            try:
+                yield
+            finally:
+                # The server would see the session end a moment too late for the next command.
+                with suppress(DBAPIError):
+                    session.execute(sa.select(sa.func.pg_advisory_unlock(_ADVISORY_KEY)))
         finally:
             session.close()
     else:

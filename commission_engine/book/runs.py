@@ -10,6 +10,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from commission_engine.book import bulk
+from commission_engine.book.digests import Spans, span_of
 from commission_engine.book.order import processing_order
 from commission_engine.book.schema import (
     activity,
@@ -37,7 +38,7 @@ class Run:
     """A completed run: its date, that of the run before (FIRST: none), and how much it knew.
 
     `intake` and `event` are the last ones known; `waiting_from` is the first event that was known
-    but dated later than `day` (-1: none).
+    but dated later than `day` (-1: none). `bounds` are those that judged it, as their record.
     """
 
     day: Day
@@ -53,6 +54,7 @@ class Run:
     figures: Mapping[str, Any]
     started_at: str
     completed_at: str
+    bounds: str = "{}"
 
 
 def completed(connection: sa.Connection) -> list[Run]:
@@ -302,12 +304,25 @@ def add_run(connection: sa.Connection, done: Run) -> None:
             figures=json.dumps(done.figures, sort_keys=True),
             started_at=done.started_at,
             completed_at=done.completed_at,
+            bounds=done.bounds,
         )
     )
 
 
 def add_rows(connection: sa.Connection, table: str, day: Day, frame: pl.DataFrame) -> None:
     """Add a run's rows to "entry", "activity", "statement" or "payout"."""
-    target = {each.name: each for each in (entry, activity, statement, payout)}[table]
+    bulk.insert(connection, _DERIVED[table], _of_day(frame, day))
+
+
+def spans_of(frames: Mapping[str, pl.DataFrame], day: Day) -> Spans:
+    """For the audit trail all rows that the run of `day` adds to these tables."""
+    found = {name: span_of(_DERIVED[name], _of_day(frame, day)) for name, frame in frames.items()}
+    return {name: span for name, span in found.items() if span}
+
+
+_DERIVED = {each.name: each for each in (entry, activity, statement, payout)}
+
+
+def _of_day(frame: pl.DataFrame, day: Day) -> bulk.Columns:
     run_day = pl.Series("run_day", [day], dtype=pl.Int64).new_from_index(0, frame.height)
-    bulk.insert(connection, target, {"run_day": run_day, **frame.to_dict()})
+    return {"run_day": run_day, **frame.to_dict()}

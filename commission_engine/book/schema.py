@@ -66,7 +66,7 @@ def _text(name: str, *, nullable: bool = False) -> Column[Any]:
 
 # -- facts, each with the intake by which the engine learned it
 
-intake = _table(  # one import, plan, or move: what was learned at one moment
+intake = _table(  # one import, plan, move, or release: what was learned at one moment
     "intake",
     _key("id"),
     _text("kind"),
@@ -173,6 +173,27 @@ run = _table(  # one completed run a business date
     _text("figures"),  # JSON: counts and control totals per currency
     _text("started_at"),
     _text("completed_at"),
+    Column("bounds", Text, nullable=False, server_default="{}"),  # JSON: those that judged it
+)
+
+hold = _table(  # what waits for a person instead of being paid; -1: everybody, every currency
+    "hold",
+    _key("id"),
+    _big("run_day"),
+    _text("kind"),  # run, payout, lines
+    _big("affiliate"),
+    _small("currency"),
+    _big("figure"),  # minor units, or lines
+    _big("bound"),
+    _text("why"),  # JSON: more to say it with
+)
+
+release = _table(  # a person's word that what a hold holds may be paid
+    "release",
+    Column("hold", ForeignKey("hold.id"), primary_key=True, autoincrement=False),
+    _big("intake"),
+    _text("reason"),
+    _big("up_to"),  # of a payout the most that may be paid, in minor units; else -1
 )
 
 line = _keyed(  # one decision: an event at one level for one beneficiary, zero ones included
@@ -298,6 +319,21 @@ attempt_end = _table(  # how an attempt ended; a killed one has none
     _text("ended_at"),
     _text("outcome"),
     _text("message"),
+)
+
+audit = _table(  # every change, who made it, when and from where; each row proves those before
+    "audit",
+    _key("id"),
+    _text("at"),
+    _text("who"),
+    _text("host"),
+    _big("process"),
+    _text("command"),
+    _text("what"),  # "plan", "import earnings", "move", "settings", "run", ...
+    _text("subject"),  # the number of the intake, the date of the run
+    _text("details"),  # JSON; "rows": which rows of which tables, with their digest
+    _text("previous"),  # the hash of the row before; of the first one 64 zeros
+    _text("hash"),  # SHA-256 of all the other columns
 )
 
 lease = _table(  # who works on the book, since when; one row

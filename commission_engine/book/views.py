@@ -17,6 +17,7 @@ from commission_engine.book.schema import (
     currency,
     entry,
     event,
+    hold,
     intake,
     line,
     payout,
@@ -273,7 +274,7 @@ def strays(connection: sa.Connection) -> list[tuple[str, Day]]:
     done = sa.select(run.c.day)
     return [
         (table.name, day)
-        for table in (line, entry, activity, statement, payout)
+        for table in (line, entry, activity, statement, payout, hold)
         for day in connection.execute(
             sa.select(table.c.run_day).distinct().where(table.c.run_day.not_in(done))
         ).scalars()
@@ -290,6 +291,11 @@ def of_affiliate(table: sa.Table, affiliate_id: str) -> sa.ColumnElement[bool]:
     """For `statements`, `payouts` and `entries`."""
     condition: sa.ColumnElement[bool] = table.c.affiliate == _number_of(affiliate_id)
     return condition
+
+
+def one_of(affiliates: pl.Series) -> sa.ColumnElement[bool]:
+    """For `entries` and `balances`: of these affiliates, by the book's numbers; a few."""
+    return entry.c.affiliate.in_(affiliates.to_list())
 
 
 def in_currency(code: str) -> sa.ColumnElement[bool]:

@@ -6,7 +6,19 @@ Data goes to stdout, talk to stderr; problems.Exit says what the exit codes mean
 import typer
 
 from commission_engine import __version__
-from commission_engine.cli import care, decide, imports, look, plan, run, tree
+from commission_engine.cli import (
+    audit,
+    care,
+    decide,
+    explain,
+    holds,
+    imports,
+    look,
+    plan,
+    replay,
+    run,
+    tree,
+)
 
 app = typer.Typer(
     name="commission",
@@ -24,9 +36,14 @@ app.command("statements")(look.statements)
 app.command("payouts")(look.payouts)
 app.command("balances")(look.balances)
 app.command("rejects")(look.rejects)
+app.command("holds")(holds.holds)
+app.command("release")(holds.release_)
 app.command("runs")(look.runs)
 app.add_typer(tree.app, name="tree")
+app.command("explain")(explain.explain)
 app.command("verify")(care.verify)
+app.command("replay")(replay.replay)
+app.command("audit")(audit.audit)
 app.add_typer(care.config, name="config")
 
 

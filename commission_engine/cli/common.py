@@ -4,6 +4,7 @@ import getpass
 import json
 import os
 import re
+import shlex
 import socket
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from commission_engine.book.connect import Connection, Engine, connect, migrate, reading
+from commission_engine.book.audit import Origin
+from commission_engine.book.connect import (
+    Connection,
+    Engine,
+    connect,
+    migrate,
+    reading,
+    without_password,
+)
 from commission_engine.book.lock import Worker, working
 from commission_engine.calendar import Day, day_of
 from commission_engine.problems import UsageError
@@ -95,6 +104,19 @@ def who() -> str:
     except (KeyError, OSError):  # a container without a name for its user
         user = f"uid {os.getuid()}"
     return f"{user}@{socket.gethostname()}"
+
+
+def origin() -> Origin:
+    """From where this command is given, for the audit trail; without passwords."""
+    words = ["commission", *(_harmless(word) for word in sys.argv[1:])]
+    command = shlex.join(words).encode("utf-8", "backslashreplace").decode()
+    return Origin(socket.gethostname(), os.getpid(), command)
+
+
+def _harmless(word: str) -> str:
+    """A word of the command line without the password of a URL in it."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return option + equals + without_password(value) if "://" in value else word
 
 
 def now() -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from commission_engine.book.lock import again
 from commission_engine.cli.common import (
     AsJson,
     Database,
@@ -13,6 +14,7 @@ from commission_engine.cli.common import (
     existing,
     now,
     open_book,
+    origin,
     print_json,
     say,
     settings_of,
@@ -42,10 +44,9 @@ def import_(
     for file in files:
         existing(file)
     engine = open_book(settings_of(database=database))
+    given = Circumstances(who(), now(), strict=strict, dry_run=dry_run, origin=origin())
     with at_work(engine, f"import {kind}") as worker:
-        imported = import_files(
-            worker, kind, files, Circumstances(who(), now(), strict=strict, dry_run=dry_run)
-        )
+        imported = again(lambda: import_files(worker, kind, files, given))
     if as_json:
         print_json(
             {

@@ -231,7 +231,9 @@ def runs(
             **each.figures["counts"],
             "plan_sha256": each.plan_hash[:12] if how is Form.TABLE else each.plan_hash,
             "engine_version": each.engine_version,
-            "started_at": each.started_at,
+            "last_intake": each.intake,
+            "last_event": each.event,
+            **({} if how is Form.TABLE else {"started_at": each.started_at}),
             "completed_at": each.completed_at,
         }
         for each in completed

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from commission_engine.book import facts
+from commission_engine.book.lock import Worker, again
 from commission_engine.calendar import date_of
 from commission_engine.cli.common import (
     AsJson,
@@ -18,6 +19,7 @@ from commission_engine.cli.common import (
     looking,
     now,
     open_book,
+    origin,
     out,
     print_json,
     say,
@@ -63,11 +65,9 @@ def apply(
     """Make this the plan of the book. Terms that have begun cannot be changed any more."""
     read = _read(file)
     engine = open_book(settings_of(database=database))
-    with (
-        at_work(engine, "plan apply") as worker,
-        worker.writing(keep=not dry_run) as connection,
-    ):
-        changed = apply_plan(connection, read, Circumstances(who(), now()))
+    given = Circumstances(who(), now(), dry_run=dry_run, origin=origin())
+    with at_work(engine, "plan apply") as worker:
+        changed = again(lambda: _applied(worker, read, given))
     if as_json:
         print_json({"plan": read.plan.name, "sha256": plan_hash(read.plan), "changed": changed,
                     "dry_run": dry_run})  # fmt: skip
@@ -77,6 +77,11 @@ def apply(
         say("dry run: the plan can be applied; nothing was changed")
     else:
         say(f"applied: {escape(read.plan.name)}")
+
+
+def _applied(worker: Worker, read: ReadPlan, given: Circumstances) -> bool:
+    with worker.writing(keep=not given.dry_run) as connection:
+        return apply_plan(connection, read, given)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from rich.markup import escape
 from commission_engine.book import facts, runs
 from commission_engine.book.attempts import attempt
 from commission_engine.book.connect import Engine, reading
-from commission_engine.book.lock import Worker
+from commission_engine.book.lock import Worker, again
 from commission_engine.calendar import Day, date_of
 from commission_engine.cli.common import (
     AsJson,
@@ -22,6 +22,7 @@ from commission_engine.cli.common import (
     existing,
     now,
     open_book,
+    origin,
     out,
     print_json,
     say,
@@ -31,12 +32,13 @@ from commission_engine.cli.common import (
     who,
 )
 from commission_engine.cli.decide import Master, Where, WithEngine, calculation
+from commission_engine.cli.holds import held_in_run, tell
 from commission_engine.cli.imports import report
 from commission_engine.folder_import import Found, find, import_folder
 from commission_engine.imports import Circumstances, Imported
 from commission_engine.money import plain, spoken
 from commission_engine.night import Outputs, publish_run, run_night
-from commission_engine.problems import Exit, UsageError
+from commission_engine.problems import Exit, Locked, UsageError
 from commission_engine.publish.files import Ahead
 from commission_engine.publish.folder import Published
 
@@ -86,9 +88,27 @@ def run(
     else:
         folder_of_run = target / date_of(day).isoformat()
         with at_work(engine, f"run {date_of(day)}") as worker, Ahead(folder_of_run) as ahead:
+            if len(_completed(engine)) != len(before):
+                raise Locked(
+                    "another process has completed a business date just now",
+                    "Run the same command again.",
+                )
             with attempt(engine, day, who(), now):
                 imported = _brought(worker, found, strict=strict)
-                night = run_night(worker, day, outputs, now, stage, kept_in, calculate, ahead)
+                night = again(
+                    lambda: run_night(
+                        worker,
+                        day,
+                        outputs,
+                        now,
+                        stage,
+                        kept_in,
+                        calculate,
+                        settings.bounds,
+                        (who(), origin()),
+                        ahead,
+                    )
+                )
                 done[day] = night.run
             fresh = publish_run(engine, night, target, stage, kept_in, ahead)
     if day in done:
@@ -105,7 +125,8 @@ def _completed(engine: Engine) -> list[runs.Run]:
 def _brought(worker: Worker, found: Found, *, strict: bool) -> tuple[Imported, ...]:
     if not found.plan and not found.files:
         return ()
-    brought = import_folder(worker, found, Circumstances(who(), now(), strict=strict))
+    given = Circumstances(who(), now(), strict=strict, origin=origin())
+    brought = again(lambda: import_folder(worker, found, given))
     for each in (brought.plan, *brought.imported):
         if each is not None:
             report(each)
@@ -163,6 +184,7 @@ def _summary(
 ) -> None:
     with reading(engine) as connection:
         plan = facts.plan_of(connection, done.plan_version)
+        held = held_in_run(connection, done.day)
     figures, counts = done.figures, done.figures["counts"]
     if as_json:
         totals = {
@@ -178,6 +200,7 @@ def _summary(
                 "imported": [_counted(each) for each in imported],
                 "folder": str(fresh.folder),
                 "written": len(fresh.written),
+                "holds": held,
             }
         )
         return
@@ -201,6 +224,7 @@ def _summary(
     if counts["rejects"]:
         refused = counted(counts["rejects"], "refused row")
         say(f"[yellow]{refused}[/]: commission rejects --date {date_of(done.day)}")
+    tell(held)
     say(f"files: {fresh.folder}")
 
 

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from commission_engine.book import facts, views
+from commission_engine.book.lock import Worker, again
 from commission_engine.calendar import Instant, iso_instant
 from commission_engine.cli.common import (
     AsJson,
@@ -17,6 +18,7 @@ from commission_engine.cli.common import (
     looking,
     now,
     open_book,
+    origin,
     out,
     print_json,
     say,
@@ -140,8 +142,9 @@ def move(
         raise UsageError("--reason is empty", "Say why the affiliate moves.")
     wanted = Move(affiliate, to, _instant(since, "--since"), reason)
     engine = open_book(settings_of(database=database))
-    with at_work(engine, "tree move") as worker, worker.writing(keep=not dry_run) as connection:
-        before = move_affiliate(connection, wanted, Circumstances(who(), now()))
+    given = Circumstances(who(), now(), dry_run=dry_run, origin=origin())
+    with at_work(engine, "tree move") as worker:
+        before, news = again(lambda: _moved(worker, wanted, given))
     if as_json:
         print_json(
             {
@@ -149,15 +152,24 @@ def move(
                 "from_referrer_id": before,
                 "to_referrer_id": to,
                 "since": iso_instant(wanted.since_us),
+                "changed": news,
                 "dry_run": dry_run,
             }
         )
+        return
+    if not news:
+        say(f"{escape(affiliate)} has moved so already; nothing was changed")
         return
     say(
         f"{'dry run: ' if dry_run else ''}{escape(affiliate)}: from {escape(before or 'nobody')} to"
         f" {escape(to or 'nobody')} since {iso_instant(wanted.since_us)}"
     )
     say("orders that a run has decided stay as they are; later ones follow the move")
+
+
+def _moved(worker: Worker, wanted: Move, given: Circumstances) -> tuple[str | None, bool]:
+    with worker.writing(keep=not given.dry_run) as connection:
+        return move_affiliate(connection, wanted, given)
 
 
 def _branch(

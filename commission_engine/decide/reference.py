@@ -2,10 +2,11 @@
 
 Slow, and made to be read. It judges the vectorised kernel in tests, and so shares no arithmetic
 with the rest of the engine: rounding is by fractions, local days by zoneinfo, windows by dates.
+`commission explain` shows the `Working` of its lines to people.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -95,7 +96,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class _Share:
+class Share:
     """Who an order pays at one level."""
 
     level: Level
@@ -104,17 +105,64 @@ class _Share:
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
+class Order:
     """What is decided once, when the root is processed; reversals follow it."""
 
     order_id: str
     currency: str
     day: int
     terms: Terms
-    shares: tuple[_Share, ...]
+    shares: tuple[Share, ...]
 
 
-class _Totals(defaultdict[tuple[object, ...], int]):
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the cap of a window leaves of a line: min(t_i, limit) - min(t_(i-1), limit).
+
+    `key` is whose total it is, `before` is t_(i-1), `value` what the line adds to it.
+    """
+
+    key: tuple[object, ...]
+    cap: Cap
+    limit: int
+    before: int
+    value: int
+
+    @property
+    def after(self) -> int:
+        return min(self.before + self.value, self.limit) - min(self.before, self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """How an amount came about. Pairs are running totals of the order before and with the event:
+    of base amounts, and of what the level pays, rounded and within its order cap."""
+
+    x: tuple[int, int]
+    exact: tuple[Fraction, Fraction]
+    rounded: tuple[int, int]
+    order_limit: int | None
+    capped: tuple[int, int]
+    steps: tuple[Step, ...]
+
+    @property
+    def gross(self) -> int:
+        return self.rounded[1] - self.rounded[0]
+
+    @property
+    def commission(self) -> int:
+        return self.steps[-1].after if self.steps else self.capped[1] - self.capped[0]
+
+    @property
+    def reason(self) -> Reason:
+        """The first thing that cut it."""
+        if self.capped[1] - self.capped[0] != self.gross:
+            return Reason.ORDER
+        cut = (step.cap.window for step in self.steps if step.after != step.value)
+        return Reason(next(cut, Reason.PAID_IN_FULL))
+
+
+class Totals(defaultdict[tuple[object, ...], int]):
     """Running totals by key; they continue from one night to the next."""
 
     def advance(self, key: tuple[object, ...], amount: int) -> tuple[int, int]:
@@ -130,8 +178,8 @@ def decide(plan: Plan, nights: Sequence[Night]) -> list[list[Line]]:
     statuses: dict[str, str] = {}
     waiting: list[Event] = []
     roots: dict[str, Event] = {}
-    orders: dict[str, _Order] = {}
-    totals = _Totals(int)
+    orders: dict[str, Order] = {}
+    totals = Totals(int)
     decided = []
     for night in nights:
         edges += night.edges
@@ -142,18 +190,24 @@ def decide(plan: Plan, nights: Sequence[Night]) -> list[list[Line]]:
         waiting = [e for e in waiting if _due_day(plan, e, roots) > night.business_day]
         lines: list[Line] = []
         for event in sorted(due, key=_processing_order):
-            if event.reverses is None and (order := _order(plan, event, edges, statuses)):
+            if event.reverses is None and (order := order_of(plan, event, edges, statuses)):
                 orders[event.event_id] = order
             if root := orders.get(event.reverses or event.event_id):
-                lines += (_line(plan, event, root, share, totals) for share in root.shares)
+                lines += (line_of(plan, event, root, share, totals)[0] for share in root.shares)
         decided.append(lines)
     return decided
 
 
 def settle(
-    plan: Plan, nights: Sequence[Night], lines: Sequence[Sequence[Line]]
+    plan: Plan,
+    nights: Sequence[Night],
+    lines: Sequence[Sequence[Line]],
+    withheld: Callable[[int, tuple[str, str], int], bool] = lambda day, account, amount: False,
 ) -> list[list[Statement]]:
-    """Per night its statements, by affiliate and currency; none where nothing is settled."""
+    """Per night its statements, by affiliate and currency; none where nothing is settled.
+
+    Of each payout `withheld` is asked whether it has to wait: the day, whose, how much.
+    """
     days = {e.event_id: local_day(plan.timezone, e.occurred_us) for n in nights for e in n.events}
     statuses: dict[str, str] = {}
     known: list[Line] = []
@@ -177,7 +231,7 @@ def settle(
                 )
                 period = (first_day, night.business_day)
                 active = statuses.get(account[0], "active") == "active"
-                statement = _statement(plan, account, period, active, known, fresh, past)
+                statement = _statement(plan, account, period, active, known, fresh, past, withheld)
                 if (
                     statement.opening
                     or statement.closing
@@ -198,6 +252,7 @@ def _statement(
     known: Sequence[Line],
     fresh: Sequence[Line],
     past: Sequence[Statement],
+    withheld: Callable[[int, tuple[str, str], int], bool],
 ) -> Statement:
     """One account at a settlement; what is paid out is the whole available balance or nothing."""
     known = [line for line in known if _account(line) == account]
@@ -210,7 +265,8 @@ def _statement(
     ripe = sum(line.commission for line in known if line.available_day <= period[1])
     available = ripe - sum(statement.paid for statement in past)
     enough = available > 0 and available >= plan.payout.minimum.get(account[1], 0)
-    paid = available if enough and active else 0
+    due = enough and active and not withheld(period[1], account, available)
+    paid = available if due else 0
     opening = past[-1].closing if past else 0
     closing = opening + earned + taken_back + adjusted - paid
     left = available - paid
@@ -246,82 +302,87 @@ def _processing_order(event: Event) -> tuple[int, bool, bytes]:
     return event.occurred_us, event.reverses is not None, event.event_id.encode()
 
 
-def _order(
+def order_of(
     plan: Plan, root: Event, edges: Sequence[Edge], statuses: Mapping[str, str]
-) -> _Order | None:
+) -> Order | None:
     """What the root decides, with what is known tonight; None before the first terms."""
     day = local_day(plan.timezone, root.occurred_us)
     begun = [terms for terms in plan.terms if terms.starts <= day]
     if not begun:
         return None
     terms = max(begun, key=lambda t: t.starts)
-    ancestry = list(_ancestry(root.affiliate_id, root.occurred_us, edges))
+    above = list(ancestry(root.affiliate_id, root.occurred_us, edges))
     shares = tuple(
-        _Share(level, ancestry[level.level], statuses.get(ancestry[level.level]) == "closed")
+        Share(level, above[level.level], statuses.get(above[level.level]) == "closed")
         for level in sorted(terms.levels, key=lambda level: level.level)
-        if level.level < len(ancestry)
+        if level.level < len(above)
     )
-    return _Order(root.event_id, root.currency, day, terms, shares)
+    return Order(root.event_id, root.currency, day, terms, shares)
 
 
-def _ancestry(affiliate_id: str, instant: int, edges: Sequence[Edge]) -> Iterator[str]:
+def ancestry(affiliate_id: str, instant: int, edges: Sequence[Edge]) -> Iterator[str]:
     """The earner, his referrer at that instant, the referrer's referrer, ..."""
     at: str | None = affiliate_id
     while at is not None:
         yield at
-        begun = [e for e in edges if e.affiliate_id == at and e.since_us <= instant]
-        at = max(begun, key=lambda e: e.since_us).referrer_id if begun else None
+        holds = edge_at(at, instant, edges)
+        at = holds.referrer_id if holds else None
 
 
-def _line(plan: Plan, event: Event, order: _Order, share: _Share, totals: _Totals) -> Line:
-    """One event at one level of its order."""
+def edge_at(affiliate_id: str, instant: int, edges: Sequence[Edge]) -> Edge | None:
+    """Of the affiliate's edges the one that holds at an instant; None before the first."""
+    begun = [e for e in edges if e.affiliate_id == affiliate_id and e.since_us <= instant]
+    return max(begun, key=lambda e: e.since_us) if begun else None
+
+
+def line_of(
+    plan: Plan, event: Event, order: Order, share: Share, totals: Totals
+) -> tuple[Line, Working | None]:
+    """One event at one level of its order, and how it came about; None for a closed account."""
     earning = "adjusted" if event.amount < 0 else "earned"
-    gross, commission, reason = 0, 0, Reason.CLOSED
-    if not share.closed:
-        gross, commission, reason = _amounts(plan, event.amount, order, share, totals)
-    return Line(
+    working = None if share.closed else _work(plan, event.amount, order, share, totals)
+    line = Line(
         event_id=event.event_id,
         order_id=order.order_id,
         level=share.level.level,
         beneficiary_id=share.beneficiary_id,
         currency=order.currency,
-        gross=gross,
-        commission=commission,
-        reason=reason.value,
+        gross=working.gross if working else 0,
+        commission=working.commission if working else 0,
+        reason=(working.reason if working else Reason.CLOSED).value,
         available_day=order.day + order.terms.hold_days,
         terms_day=order.terms.starts,
         kind=earning if event.reverses is None else "reversed",
     )
+    return line, working
 
 
-def _amounts(
-    plan: Plan, amount: int, order: _Order, share: _Share, totals: _Totals
-) -> tuple[int, int, Reason]:
-    """Gross, commission, and the first thing that cut it: all differences of running totals."""
+def _work(plan: Plan, amount: int, order: Order, share: Share, totals: Totals) -> Working:
+    """Gross and commission: all differences of running totals."""
     level = share.level
     rate = Fraction(level.rate.parts, level.rate.scale)
     x = totals.advance((order.order_id, level.level), amount)
-    rounded = [_round(rate * total, plan.rounding.value) for total in x]
+    exact = (rate * x[0], rate * x[1])
+    before, rounded = (_round(each, plan.rounding.value) for each in exact)
     order_cap = [_limit(c, order.currency) for c in level.caps if c.window is Window.ORDER]
-    capped = [_clamp(total, *order_cap) for total in rounded]
-    gross, value = rounded[1] - rounded[0], capped[1] - capped[0]
-    reason = Reason.PAID_IN_FULL if value == gross else Reason.ORDER
+    capped = (_clamp(before, *order_cap), _clamp(rounded, *order_cap))
+    value = capped[1] - capped[0]
 
     key = (order.terms.starts, share.beneficiary_id, order.currency)
     windows = chain(
         ((cap, (*key, level.level)) for cap in level.caps if cap.window is not Window.ORDER),
         ((cap, (*key, "all levels")) for cap in order.terms.caps),
     )
+    steps: list[Step] = []
     for cap, whose in windows:
         limit = _limit(cap, order.currency)
         if limit is None:
             continue
-        t = totals.advance((*whose, cap.window, _window_start(cap.window, order)), value)
-        after = min(t[1], limit) - min(t[0], limit)
-        if after != value and reason is Reason.PAID_IN_FULL:
-            reason = Reason(cap.window.value)
-        value = after
-    return gross, value, reason
+        counted = (*whose, cap.window, _window_start(cap.window, order))
+        step = Step(counted, cap, limit, totals.advance(counted, value)[0], value)
+        value = step.after
+        steps.append(step)
+    return Working(x, exact, (before, rounded), next(iter(order_cap), None), capped, tuple(steps))
 
 
 def _limit(cap: Cap, currency: str) -> int | None:
@@ -343,7 +404,7 @@ def _round(value: Fraction, rounding: str) -> int:
     return whole if value >= 0 else -whole
 
 
-def _window_start(window: Window, order: _Order) -> date | str:
+def _window_start(window: Window, order: Order) -> date | str:
     """What tells an order's window from the others of its kind."""
     day = EPOCH + timedelta(days=order.day)
     match window:

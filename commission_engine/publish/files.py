@@ -79,8 +79,11 @@ class Ahead:
         """To be published with the rest; None where nothing was begun."""
 
     def begin(self, lines: RunLines) -> None:
+        """Once more, where a run is tried once more."""
+        self._end()
         if self._folder.exists():
             return
+        self._stopped = False
         self.draft = Draft(self._folder)
         self._pool = ThreadPoolExecutor(1)
         self._coming = self._pool.submit(self._write, self.draft, lines)
@@ -98,10 +101,14 @@ class Ahead:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
         if self.draft:
             self._stopped = True
             self._pool.shutdown()
             self.draft.drop()
+            self.draft = self._coming = None
 
 
 class _Counted:
@@ -166,6 +173,7 @@ def manifest(record: Record, listed: Mapping[str, Mapping[str, Any]]) -> dict[st
             for code, sums in sorted(record.figures["totals"].items())
         },
         "files": listed,
+        **({"audit": dict(record.anchor)} if record.anchor else {}),
     }
 
 

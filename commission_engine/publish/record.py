@@ -39,6 +39,7 @@ class Record:
     shaped like those of `book.views`, `statements` and `payouts` are those of the run's settlement
     (empty without one), all sorted by affiliate and currency. For the documents, `period_lines`
     gives the lines of the statements' period of these affiliates, `labels` the names of these.
+    `anchor` is that of the audit trail; None for a run that is older than the trail.
     """
 
     lines: RunLines
@@ -53,6 +54,7 @@ class Record:
     refusals: pl.DataFrame
     period_lines: Callable[[pl.Series], pl.DataFrame]
     labels: Callable[[pl.Series], Mapping[str, str]]
+    anchor: Mapping[str, Any] | None = None
 
     @property
     def day(self) -> Day:

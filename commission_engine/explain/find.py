@@ -1,0 +1,126 @@
+"""Which thing a text means: an event, a line, a statement, a payout."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+import polars as pl
+
+from commission_engine.book import single, views
+from commission_engine.calendar import Day, day_of
+from commission_engine.explain.history import Book
+from commission_engine.explain.line import explain_event
+from commission_engine.explain.said import Explanation
+from commission_engine.explain.settled import explain_payout, explain_statement
+from commission_engine.problems import UsageError
+from commission_engine.publish.ids import payout_ids, statement_ids
+
+_SETTLED = re.compile(r"(st|po)-(\d{8})-[0-9a-v]{16}", re.ASCII)
+_LINE = re.compile(r"(.+)\.(\d{1,4})", re.ASCII | re.DOTALL)
+
+
+class Thing(StrEnum):
+    """What can be explained, in the order in which a text is taken for one."""
+
+    EVENT = "event"
+    LINE = "line"
+    STATEMENT = "statement"
+    PAYOUT = "payout"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A thing that a text means: an event (and level), or what a day settled for somebody."""
+
+    thing: Thing
+    event_id: str = ""
+    level: int | None = None
+    day: Day = 0
+    affiliate_id: str = ""
+    currency: str = ""
+
+
+def explain(book: Book, text: str, only: Thing | None = None) -> Explanation:
+    """The explanation of what `text` means; `only` says which kind of thing is meant.
+
+    UsageError where nothing of that name is in the book.
+    """
+    found, notes = _found(book, text, only), []
+    if not found and text.startswith("'"):
+        # Files put a quote before what a spreadsheet would take for a formula.
+        found = _found(book, text[1:], only)
+        notes = [f"{text[1:]!r} is meant: the quote before it is put there by files only"]
+    if not found:
+        raise _unknown(book, text, only)
+    others = [each.thing.value for each in found[1:]]
+    if others:
+        notes.append(
+            f"{text!r} is also the id of a {' and a '.join(others)}; for that add --as {others[0]}"
+        )
+    return _explained(book, found[0], notes)
+
+
+def _explained(book: Book, found: _Found, notes: Sequence[str]) -> Explanation:
+    if found.thing in (Thing.EVENT, Thing.LINE):
+        return explain_event(book, found.event_id, found.level, notes)
+    if found.thing is Thing.STATEMENT:
+        return explain_statement(book, found.day, found.affiliate_id, notes)
+    return explain_payout(book, found.day, found.affiliate_id, found.currency, notes)
+
+
+def _found(book: Book, text: str, only: Thing | None) -> list[_Found]:
+    """All that the text can mean, the likeliest first."""
+    found = []
+    if single.order_of_event(book.connection, text) is not None:
+        found.append(_Found(Thing.EVENT, text))
+    parts = _LINE.fullmatch(text)
+    if parts and single.order_of_event(book.connection, parts[1]) is not None:
+        found.append(_Found(Thing.LINE, parts[1], int(parts[2])))
+    settled = _SETTLED.fullmatch(text)
+    if settled:
+        find = _statement if settled[1] == "st" else _payout
+        day = _day(settled[2])
+        found += find(book, text, day) if day is not None else []
+    return [each for each in found if only in (None, each.thing)]
+
+
+def _day(digits: str) -> Day | None:
+    try:
+        return day_of(date.fromisoformat(digits))
+    except ValueError:
+        return None
+
+
+def _statement(book: Book, text: str, day: Day) -> list[_Found]:
+    rows = views.statements_of_run(book.connection, day)
+    ids = statement_ids(book.plan.name, rows["run_day"], rows["affiliate_id"])
+    mine = rows.filter(ids == text).head(1)
+    return [_Found(Thing.STATEMENT, day=day, affiliate_id=each) for each in mine["affiliate_id"]]
+
+
+def _payout(book: Book, text: str, day: Day) -> list[_Found]:
+    rows = views.payouts(book.connection, *views.between(views.PAYOUT, day, day))
+    columns = (rows[name] for name in ("run_day", "affiliate_id", "currency"))
+    mine = rows.filter(payout_ids(book.plan.name, *columns) == text)
+    pairs = mine.select(pl.col("affiliate_id"), pl.col("currency")).iter_rows()
+    return [
+        _Found(Thing.PAYOUT, day=day, affiliate_id=whose, currency=code) for whose, code in pairs
+    ]
+
+
+def _unknown(book: Book, text: str, only: Thing | None) -> UsageError:
+    """What to look at next depends on what the text looks like."""
+    said = f"there is no {only or 'event, line, statement or payout'} {text!r} in this book"
+    if _SETTLED.fullmatch(text):
+        return UsageError(said, "`commission statements` and `commission payouts` list their ids.")
+    refused = single.refused_naming(book.connection, text) if text else []
+    if refused:
+        return UsageError(
+            f"{said}, but refused rows have it in them:\n  " + "\n  ".join(refused),
+            "`commission rejects` shows them; mend and import them again.",
+        )
+    return UsageError(
+        said, "Ids are case-sensitive. `commission lines --affiliate ID` lists lines."
+    )

@@ -1,0 +1,315 @@
+"""How a line came about: the plain reference works it out, with all that its caps had counted.
+
+What a cap has counted is nowhere stored line by line, so it is worked out again, from the events
+of those lines of the same beneficiary that came before. Which lines those are the book says.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from commission_engine.book import single
+from commission_engine.book.lines import Question
+from commission_engine.calendar import Day, Window, date_of, day_of, window_starts
+from commission_engine.decide.kernel import REASONS
+from commission_engine.decide.reference import (
+    Event,
+    Line,
+    Order,
+    Share,
+    Totals,
+    Working,
+    line_of,
+)
+from commission_engine.explain.history import Book
+from commission_engine.money import plain
+from commission_engine.plan.terms import Cap, Level, Plan, Terms
+
+NAMED = 3
+"""So many of the lines that used a cap are named."""
+
+Span = tuple[Day | None, Day | None]
+"""Local days of orders, both included; None: without a bound."""
+
+
+@dataclass(slots=True)
+class Counted:
+    """What came before a line under one key: how many lines, and the last few with what they
+    brought, in minor units."""
+
+    lines: int = 0
+    last: list[tuple[str, int]] = field(default_factory=list)
+
+    def add(self, line_id: str, amount: int) -> None:
+        self.lines += 1
+        self.last = [*self.last[1 - NAMED :], (line_id, amount)]
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """A line as the reference has it. `working` is None for a closed account; `counted` has, step
+    by step, what came before. `doubts` are earlier lines that the book has differently."""
+
+    line: Line
+    working: Working | None
+    counted: tuple[Counted, ...]
+    doubts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which line is worked out: an event of `Book.events`, and what its order decided."""
+
+    book: Book
+    plan: Plan
+    terms: Terms
+    level: Level
+    event: Mapping[str, Any]
+    own: pl.DataFrame
+    """The events of its order."""
+    beneficiary: int
+    beneficiary_id: str
+    standings: pl.DataFrame
+    """The beneficiary's, shaped single.STATUSES."""
+
+    def closed(self, place: int) -> bool:
+        """Whether the beneficiary's account was closed for orders of the run at this place."""
+        known = self.standings.filter(pl.col("intake") <= self.book.known_to(place))
+        return bool(known.height) and known["status"][-1] == "closed"
+
+    @property
+    def decimals(self) -> int:
+        return int(self.event["decimals"])
+
+    @property
+    def root_place(self) -> int:
+        return int(self.own.filter(~pl.col("back"))["place"].item())
+
+
+def work_out(asked: Asked) -> Worked:
+    """The line of the event at the level, and what its caps had counted before it."""
+    # A closed account's lines are counted by no cap.
+    span = None if asked.closed(asked.root_place) else _span(asked)
+    stored = _stored(asked, span) if span else _nothing()
+    events = _up_to(asked, _events(asked, stored, span))
+    levels = _levels(asked, stored, events)
+    places = dict(events.filter(~pl.col("back")).select("order", "place").iter_rows())
+    closed = {place: asked.closed(place) for place in set(places.values())}
+    known = {(row["event"], row["level"]): row for row in stored.iter_rows(named=True)}
+    totals = Totals(int)
+    counted: dict[tuple[object, ...], Counted] = defaultdict(Counted)
+    doubts: list[str] = []
+    orders: dict[int, Order] = {}
+    whole: dict[int, bool] = {}
+    last: tuple[Line, Working | None] | None = None
+    for row in events.iter_rows(named=True):
+        number = row["order"]
+        if number not in orders:
+            whole[number] = _whole(asked.terms, levels[number], row, span)
+            orders[number] = _order(asked, row, levels[number], closed[places[number]])
+        order = orders[number]
+        done = line_of(asked.plan, _event(row), order, order.shares[0], totals)
+        if row["event"] == asked.event["event"]:
+            last = done
+            break
+        line, working = done
+        if whole[number]:
+            doubts += _doubt(asked, line, known.get((row["event"], line.level)))
+        for step in working.steps if working else ():
+            counted[step.key].add(f"{line.event_id}.{line.level}", step.value)
+    if last is None:
+        raise LookupError(f"event {asked.event['event_id']} is not among those of its order")
+    line, working = last
+    steps = working.steps if working else ()
+    return Worked(line, working, tuple(counted[step.key] for step in steps), tuple(doubts))
+
+
+# -- which lines came before
+
+
+def _caps(level: Level, code: str) -> list[Cap]:
+    """The window caps of a level that name a currency."""
+    return [cap for cap in level.caps if cap.window is not Window.ORDER and code in cap.limit]
+
+
+def _span(asked: Asked) -> Span | None:
+    """The days of the orders whose lines count for this one; None where no window counts.
+
+    What goes into a cap is what those before it left, so the windows of an earlier cap have to be
+    whole for every line in the windows of a later one.
+    """
+    code = asked.event["code"]
+    over_all = [cap for cap in asked.terms.caps if code in cap.limit]
+    levels = asked.terms.levels if over_all else (asked.level,)
+    chains = [_caps(level, code) for level in levels]
+    if not over_all and not chains[0]:
+        return None
+    day = int(asked.event["root_day"])
+    middle: Span = (day, day)
+    for cap in reversed(over_all):
+        middle = _widened(cap.window, middle)
+    spans = [middle]
+    for chain in chains:
+        span = middle
+        for cap in reversed(chain):
+            span = _widened(cap.window, span)
+        spans.append(span)
+    firsts, lasts = [span[0] for span in spans], [span[1] for span in spans]
+    return (
+        None if None in firsts else min(day for day in firsts if day is not None),
+        None if None in lasts else max(day for day in lasts if day is not None),
+    )
+
+
+def _widened(window: Window, span: Span) -> Span:
+    """The span and all of the windows that its first and last day lie in."""
+    if window is Window.LIFETIME:
+        return (None, None)
+    first, last = span
+    return (
+        None if first is None else _bounds(window, first)[0],
+        None if last is None else _bounds(window, last)[1],
+    )
+
+
+def _bounds(window: Window, day: Day) -> tuple[Day, Day]:
+    """The first and the last day of a day's window."""
+    if window in (Window.ORDER, Window.DAY):
+        return day, day
+    start = int(window_starts(window, np.array([day]), np.array([0]))[0])
+    if window is Window.WEEK:
+        return start, start + 6
+    length = {Window.MONTH: 1, Window.QUARTER: 3, Window.YEAR: 12}[window]
+    first = date_of(start)
+    months = first.year * 12 + first.month - 1 + length
+    if months >= 12 * 10_000:  # beyond the last year that a date can have
+        return start, start + 366
+    ends = first.replace(year=months // 12, month=months % 12 + 1) - timedelta(days=1)
+    return start, day_of(ends)
+
+
+def _stored(asked: Asked, span: Span) -> pl.DataFrame:
+    """The beneficiary's lines that may count, shaped NARROW with `order`."""
+    done = asked.book.run_of(int(asked.event["place"]))
+    spanning = any(asked.event["code"] in cap.limit for cap in asked.terms.caps)
+    narrow = asked.book.store.of(
+        asked.book.connection,
+        Question(
+            beneficiaries=pl.Series([asked.beneficiary], dtype=pl.Int64),
+            first_day=span[0],  # no run before an order's day can have decided it
+            last_day=done.day if done else None,
+            level=None if spanning else asked.level.level,
+        ),
+    ).filter(pl.col("terms_day") == asked.terms.starts)
+    orders = single.orders_of(asked.book.connection, narrow["event"])
+    return narrow.join(orders, on="event", maintain_order="left")
+
+
+def _nothing() -> pl.DataFrame:
+    return pl.DataFrame(schema=dict.fromkeys(("event", "level", "order"), pl.Int64))
+
+
+def _events(asked: Asked, stored: pl.DataFrame, span: Span | None) -> pl.DataFrame:
+    """The events of the orders of these lines and of the order itself, in processing order."""
+    others = stored.filter(pl.col("order") != asked.event["order"])["order"].unique()
+    if span is None or not len(others):
+        return asked.own
+    found = asked.book.events(others).filter(pl.col("code") == asked.event["code"])
+    low, high = span
+    if low is not None:
+        found = found.filter(pl.col("root_day") >= low)
+    if high is not None:
+        found = found.filter(pl.col("root_day") <= high)
+    return pl.concat([asked.own, found]).sort("place", "occurred_us", "back", "event_id")
+
+
+def _up_to(asked: Asked, events: pl.DataFrame) -> pl.DataFrame:
+    """Those that were processed before the event, and the event."""
+    place = events["event"].index_of(asked.event["event"])
+    return events.head(0 if place is None else place + 1)
+
+
+def _levels(asked: Asked, stored: pl.DataFrame, events: pl.DataFrame) -> dict[int, Level]:
+    """Per order the level at which it pays the beneficiary: there is one, for trees have no
+    loops."""
+    by_number = {level.level: level for level in asked.terms.levels}
+    found = {
+        order: by_number[level]
+        for order, level in stored.select("order", "level").iter_rows()
+        if level in by_number
+    }
+    return {**found, int(asked.event["order"]): asked.level}
+
+
+def _event(row: Mapping[str, Any]) -> Event:
+    return Event(
+        event_id=row["event_id"],
+        affiliate_id=row["earner_id"],
+        occurred_us=row["occurred_us"],
+        amount=row["amount_minor"],
+        currency=row["code"],
+        reverses=row["order_id"] if row["back"] else None,
+    )
+
+
+def _order(asked: Asked, row: Mapping[str, Any], level: Level, closed: bool) -> Order:
+    share = Share(level, asked.beneficiary_id, closed)
+    return Order(row["order_id"], row["code"], row["root_day"], asked.terms, (share,))
+
+
+# -- whether the book has them so
+
+
+def _whole(terms: Terms, level: Level, row: Mapping[str, Any], span: Span | None) -> bool:
+    """Whether all windows of an order's lines are known whole, so that they can be compared."""
+    if span is None:
+        return False
+    day, code = int(row["root_day"]), row["code"]
+    for cap in (*_caps(level, code), *terms.caps):
+        if code not in cap.limit or cap.window is Window.ORDER:
+            continue
+        if cap.window is Window.LIFETIME:
+            bounds: Span = (None, None)
+        else:
+            bounds = _bounds(cap.window, day)
+        first, last = bounds
+        if span[0] is not None and (first is None or first < span[0]):
+            return False
+        if span[1] is not None and (last is None or last > span[1]):
+            return False
+    return True
+
+
+def _doubt(asked: Asked, line: Line, stored: Mapping[str, Any] | None) -> Iterator[str]:
+    """What an earlier line of the same beneficiary has that the calculation has not."""
+    name = f"line {line.event_id}.{line.level}, which came before"
+    if stored is None:
+        yield f"{name}: is not in the book, and should be"
+        return
+    yield from (f"{name}: {each}" for each in unlike(line, stored, asked.decimals))
+
+
+def unlike(line: Line, stored: Mapping[str, Any], decimals: int) -> Sequence[str]:
+    """In what the stored line (NARROW) differs from the one worked out, the beneficiary aside."""
+    pairs = (
+        ("gross", plain(stored["gross_minor"], decimals), plain(line.gross, decimals)),
+        ("commission", plain(stored["commission_minor"], decimals),
+         plain(line.commission, decimals)),
+        ("reason", _reason(stored["reason"]), line.reason),
+        ("terms from", str(date_of(stored["terms_day"])), str(date_of(line.terms_day))),
+        ("available on", str(date_of(stored["available_day"])), str(date_of(line.available_day))),
+    )  # fmt: skip
+    return [
+        f"the book says {name} {said or 'none'}, the calculation {worked or 'none'}"
+        for name, said, worked in pairs
+        if said != worked
+    ]
+
+
+def _reason(place: int) -> str:
+    return str(REASONS[place]) if 0 <= place < len(REASONS) else f"number {place}"
