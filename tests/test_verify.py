@@ -17,7 +17,7 @@ TAMPERS = {
     "a line's reason": ("UPDATE line SET reason = 3 WHERE level = 2", "table line"),
     "a line gone": ("DELETE FROM line WHERE level = 2", "table line"),
     "a line more": (
-        "INSERT INTO line SELECT event, 7, run_day, beneficiary, 5, 5, 0, terms_day, available_day"
+        "INSERT INTO line SELECT run_day, beneficiary, event, 7, 5, 5, 0, terms_day, available_day"
         " FROM line WHERE level = 2",
         "table line",
     ),
