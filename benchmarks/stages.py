@@ -54,6 +54,7 @@ STEPS: tuple[tuple[Any, str, str], ...] = (
     (nights, "activity", "activity"),
     (runs, "add_rows", "rows of the ledger and of statements"),
     (nights, "settlement", "statements"),
+    (nights, "record_run", "the audit trail"),
     (nights, "figures_of", "control totals"),
     (decided, "names", "the affiliates' ids"),
     (folders, "_write", "{}"),
