@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -10,7 +11,8 @@ import polars as pl
 from commission_engine.book import audit, facts, runs
 from commission_engine.book.anchors import anchor_of, facts_of_run, facts_of_the_past
 from commission_engine.book.connect import Connection
-from commission_engine.calendar import date_of
+from commission_engine.book.lock import Worker
+from commission_engine.calendar import Day, date_of
 
 Author: TypeAlias = tuple[str, audit.Origin]
 """Who runs a night, and from where."""
@@ -37,6 +39,16 @@ def record_run(
     said = anchored(connection, done, before, due)
     details = {"settings": number, "anchor": audit.next_anchor(connection, said), **said}
     audit.ran(connection, signed, done.day, details, runs.spans_of(added, done.day))
+
+
+def record_files(worker: Worker, day: Day, manifest: bytes, author: Author, at: str) -> None:
+    """Keep the hashes of a run's files, which are written, in the book: once."""
+    with worker.writing() as connection:
+        if runs.hashes(connection, day) is None:
+            listed = json.loads(manifest)["files"]
+            tables = {name: said["sha256"] for name, said in listed.items() if "/" not in name}
+            runs.add_hashes(connection, day, sha256(manifest).hexdigest(), tables)
+            audit.published(connection, audit.Signed(author[0], at, author[1]), day)
 
 
 def anchored(

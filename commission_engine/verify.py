@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import polars as pl
@@ -226,9 +227,15 @@ def _files(connection: Connection, run: runs.Run, out: Path | None, proof: Proof
     if not folder.is_dir():
         proof.notes.append(f"{folder}: not there; `commission run --date` writes it again")
         return
+    kept = runs.hashes(connection, run.day)
     for made in files(record_of(connection, run.day)):
         path = folder / made.name
         proof.files += 1
+        if made.name == "manifest.json" and kept:
+            parts = [*made.parts]
+            made = made._replace(parts=parts)
+            if sha256(b"".join(parts)).hexdigest() != kept[0]:
+                proof.differences.append(f"{path}: the book names another hash of it")
         if not path.is_file():
             proof.differences.append(f"{path}: missing")
         elif not same(path, made):

@@ -6,13 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from program import EARNINGS, HEADER, PLAN, Program, shop, tree
 
-from commission_engine.book.connect import connect
+from commission_engine.book.connect import connect, reading, writing
 from commission_engine.book.lock import working
+from commission_engine.book.runs import hashes
+from commission_engine.calendar import day_of
 from commission_engine.night import _agree
 from commission_engine.problems import OutOfBalance
 
@@ -62,6 +67,34 @@ def test_a_completed_date_again_changes_nothing(commission: Program, tmp_path: P
         "2026-02-28 is complete already; nothing was changed, and the input was not looked at\n"
     )
     assert (tree(tmp_path / "out"), commission("runs", "--json").out) == (before, runs)
+
+
+def test_the_hashes_of_the_files_stand_in_the_book(
+    commission: Program, tmp_path: Path, database_url: str
+) -> None:
+    commission("run", shop(tmp_path / "in"), "--date", "2026-02-28")
+    manifest = (tmp_path / "out" / "2026-02-28" / "manifest.json").read_bytes()
+    (told,) = json.loads(commission("runs", "--json").out)
+    assert told["manifest_sha256"] == sha256(manifest).hexdigest()
+    with writing(connect(database_url)) as connection:
+        before = hashes(connection, day_of(date(2026, 2, 28)))
+        for verb in ("update", "delete"):
+            connection.exec_driver_sql(without_trigger(connection, verb))
+        connection.exec_driver_sql("DELETE FROM published")
+    assert "audit: " in commission("verify").out
+    again = commission("run", "--date", "2026-02-28")
+    assert again.err.startswith("2026-02-28 is complete already; nothing was changed\n")
+    with reading(connect(database_url)) as connection:
+        assert hashes(connection, day_of(date(2026, 2, 28))) == before
+    files = json.loads(manifest)["files"]
+    assert before
+    assert before[1] == {name: files[name]["sha256"] for name in files if "/" not in name}
+
+
+def without_trigger(connection: sa.Connection, verb: str) -> str:
+    if connection.dialect.name == "sqlite":
+        return f"DROP TRIGGER published_refuses_{verb}"
+    return "DROP TRIGGER IF EXISTS published_refuses_change ON published"
 
 
 def test_missing_files_come_back_with_the_same_bytes(commission: Program, tmp_path: Path) -> None:

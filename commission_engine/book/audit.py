@@ -30,7 +30,7 @@ from commission_engine.calendar import Day, date_of
 BEFORE_ALL = "0" * 64
 """What the first row has in place of the hash of the row before."""
 
-BEGIN, BOUND, SETTINGS, RUN = "begin", "bound", "settings", "run"
+BEGIN, BOUND, SETTINGS, RUN, FILES = "begin", "bound", "settings", "run", "files"
 ROWS_AT_ONCE = 500_000
 EVER = 2**31
 
@@ -169,6 +169,13 @@ def ran(
     if span := stored_span(connection, homes, known + 1, EVER):
         spans["line_home"], known = span, span.last
     record(connection, signed, RUN, _name(day), {**details, "homes": known}, spans)
+
+
+def published(connection: sa.Connection, signed: Signed, day: Day) -> None:
+    """Record that the files of the run of `day` are written, and the row with their hashes."""
+    table = metadata.tables["published"]
+    span = stored_span(connection, table, day, day)
+    record(connection, signed, FILES, _name(day), {}, {table.name: span} if span else {})
 
 
 def _bind_what_is_there(connection: sa.Connection, signed: Signed, begin: Row) -> None:

@@ -131,6 +131,7 @@ KEYS = {
     "segment": "run_day",
     "hold": "run_day",
     "release": "intake",
+    "published": "run_day",
 }
 """The tables whose rows the audit trail binds, and the column that says which row binds them."""
 

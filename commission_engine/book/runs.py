@@ -20,6 +20,7 @@ from commission_engine.book.schema import (
     intake,
     payout,
     profile,
+    published,
     referral,
     run,
     statement,
@@ -307,6 +308,21 @@ def add_run(connection: sa.Connection, done: Run) -> None:
             bounds=done.bounds,
         )
     )
+
+
+def hashes(connection: sa.Connection, day: Day) -> tuple[str, Mapping[str, str]] | None:
+    """The SHA-256 of a run's manifest, and of the tables beside it by name; None where its files
+    have not been written yet."""
+    query = sa.select(published.c.manifest, published.c.files).where(published.c.run_day == day)
+    found = connection.execute(query).one_or_none()
+    return (found.manifest, json.loads(found.files)) if found else None
+
+
+def add_hashes(
+    connection: sa.Connection, day: Day, manifest: str, files: Mapping[str, str]
+) -> None:
+    told = json.dumps(dict(files), sort_keys=True, separators=(",", ":"))
+    connection.execute(sa.insert(published).values(run_day=day, manifest=manifest, files=told))
 
 
 def add_rows(connection: sa.Connection, table: str, day: Day, frame: pl.DataFrame) -> None:

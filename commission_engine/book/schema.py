@@ -210,6 +210,13 @@ line = _keyed(  # one decision: an event at one level for one beneficiary, zero 
     _day("available_day"),
 )
 
+published = _table(  # the hashes of a run's files, once they have been written
+    "published",
+    _key("run_day"),
+    _text("manifest"),  # the SHA-256 of manifest.json, which names those of all files
+    _text("files"),  # canonical JSON: those of the tables beside it
+)
+
 line_home = _table(  # where the lines are: "database", a folder, a URL; the latest row holds
     "line_home",
     _key("id"),

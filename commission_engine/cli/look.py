@@ -212,6 +212,8 @@ def runs(
     with looking(database) as connection:
         completed = book_runs.completed(connection)
         attempts = views.attempts(connection)
+        kept = {each.day: book_runs.hashes(connection, each.day) for each in completed}
+        hashes = {day: found[0] if found else "" for day, found in kept.items()}
     if failed:
         shown = attempts.select(
             "id",
@@ -234,6 +236,7 @@ def runs(
             "last_intake": each.intake,
             "last_event": each.event,
             **({} if how is Form.TABLE else {"started_at": each.started_at}),
+            **({} if how is Form.TABLE else {"manifest_sha256": hashes[each.day]}),
             "completed_at": each.completed_at,
         }
         for each in completed

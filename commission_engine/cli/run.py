@@ -41,6 +41,7 @@ from commission_engine.night import Outputs, publish_run, run_night
 from commission_engine.problems import Exit, Locked, UsageError
 from commission_engine.publish.files import Ahead
 from commission_engine.publish.folder import Published
+from commission_engine.trail import record_files
 
 
 def run(
@@ -111,6 +112,7 @@ def run(
                 )
                 done[day] = night.run
             fresh = publish_run(engine, night, target, stage, kept_in, ahead)
+            _kept(worker, day, fresh.folder)
     if day in done:
         _summary(engine, done[day], fresh, imported, as_json)
     if any(each.rejected for each in imported):
@@ -140,13 +142,17 @@ def _not_again(
     if any(each.day == day for each in before):
         folder = target / date_of(day).isoformat()
         ignored = ", and the input was not looked at" if found.plan or found.files else ""
-        if complete(folder):
+        with reading(engine) as connection:
+            known = runs.hashes(connection, day)
+        if complete(folder) and known:
             say(f"{date_of(day)} is complete already; nothing was changed{ignored}")
             return Published(folder, ())
-        with at_work(engine, f"files of {date_of(day)}"):
+        with at_work(engine, f"files of {date_of(day)}") as worker:
             fresh = publish_run(engine, day, target, stage, kept_in)
-        written = counted(len(fresh.written), "missing file")
-        say(f"{date_of(day)} is complete already; {written} written again{ignored}")
+            _kept(worker, day, fresh.folder)
+        written = counted(len(fresh.written), "missing file") + " written again"
+        done = written if fresh.written else "nothing was changed"
+        say(f"{date_of(day)} is complete already; {done}{ignored}")
         return fresh
     last = before[-1]
     with reading(engine) as connection:
@@ -165,6 +171,12 @@ def _not_again(
         " and nothing is new; nothing was changed"
     )
     return Published(target / date_of(day).isoformat(), ())
+
+
+def _kept(worker: Worker, day: Day, folder: Path) -> None:
+    """The hashes of the files that have been written, into the book."""
+    manifest = folder.joinpath("manifest.json").read_bytes()
+    again(lambda: record_files(worker, day, manifest, (who(), origin()), now()))
 
 
 def complete(folder: Path) -> bool:
