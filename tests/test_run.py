@@ -81,7 +81,7 @@ def test_the_hashes_of_the_files_stand_in_the_book(
         for verb in ("update", "delete"):
             connection.exec_driver_sql(without_trigger(connection, verb))
         connection.exec_driver_sql("DELETE FROM published")
-    assert "audit: " in commission("verify").out
+    assert "audit: " in commission("verify").err
     again = commission("run", "--date", "2026-02-28")
     assert again.err.startswith("2026-02-28 is complete already; nothing was changed\n")
     with reading(connect(database_url)) as connection:
