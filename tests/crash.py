@@ -174,7 +174,10 @@ class Bench:
             if again:
                 at = chance.randint(1, max(at, 8))
             fault = Fault(how, at, chance.getrandbits(30))
+            began = time.monotonic()
             child = self.run(step, fault)
+            if how == "term" and time.monotonic() - began > STOP_SECONDS:
+                raise Failed(f"{time.monotonic() - began:.0f} s to stop at {fault}\n{child.words}")
             struck = child.counter.hits >= at
             self.counts[f"{how}{' in recovery' if again and struck else ''}"] += struck
             self._fails_well(step, fault, child)

@@ -36,6 +36,9 @@ from crash_world import (
 )
 
 WORLDS = 6
+FROM_WHERE = frozenset(("audit",))
+"""The tables that say with which words, in which folder a command was given."""
+
 A_MACHINE = 40
 """So many trials are done by one machine."""
 
@@ -140,7 +143,7 @@ class Outside:
             child = start(words, where.trial, where.url, None, around)
             if child.wait() not in DONE:
                 return f"exit {child.wait()}: {child.words}", ""
-        return _digest(files(where.trial)), _digest(dump(where.url))
+        return _digest(files(where.trial)), _digest(dump(where.url, FROM_WHERE))
 
     def close(self) -> None:
         for each in self.books:

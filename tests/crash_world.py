@@ -150,6 +150,16 @@ class _Clock(datetime):
         return cls(2026, 6, 1, 3, 0, 0, tzinfo=tz)
 
 
+class _Process:
+    """`os` for the book's records: every process has one number, for the same reason."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def getpid(self) -> int:
+        return 4711
+
+
 @dataclass
 class Child:
     """A command under way. `hits` counts its failpoints, also when it was killed."""
@@ -246,7 +256,9 @@ def _run(
     except SystemExit as ended:
         code = int(ended.code or 0)
     except BaseException:
-        traceback.print_exc()
+        code = 1  # as Python itself ends a program
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
     with contextlib.suppress(BaseException):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -268,6 +280,7 @@ def _become(words: Sequence[str], folder: Path, url: str, said: Path, around: Ar
         module, _, constant = name.rpartition(".")
         setattr(importlib.import_module(f"commission_engine.{module}"), constant, value)
     common.datetime = _Clock  # type: ignore[attr-defined]
+    vars(common)["os"] = _Process()
     sys.argv = ["commission", *words]
     if around.stopped_first:
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -308,7 +321,7 @@ PASSING = frozenset(("attempt", "attempt_end", "lease"))
 """Tables about the work itself: who tried what when. They say nothing of money."""
 
 
-def dump(url: str) -> dict[str, list[str]]:
+def dump(url: str, without: frozenset[str] = frozenset()) -> dict[str, list[str]]:
     """Every row of every table as a text, sorted."""
     if url.startswith("sqlite"):
         path = Path(url.removeprefix("sqlite:///"))
@@ -320,7 +333,7 @@ def dump(url: str) -> dict[str, list[str]]:
         connection = psycopg.connect(url)
         query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
     try:
-        names = sorted({row[0] for row in connection.execute(query)} - PASSING)
+        names = sorted({row[0] for row in connection.execute(query)} - PASSING - without)
         return {name: sorted(_told(connection, name)) for name in names}
     finally:
         connection.close()

@@ -130,12 +130,12 @@ def watch(counter: Counter, fault: Fault | None) -> None:
     """Wrap what the program calls, in this process, for good."""
     global _points
     _points = _Points(counter, fault)
-    builtins.open = io.open = _open  # type: ignore[assignment]
+    builtins.open = io.open = _open
     for name in ("fsync", "rename", "unlink", "mkdir", "rmdir"):
         setattr(os, name, _around(name, getattr(os, name)))
     os.replace = os.rename
-    ctypes.CDLL = _Library  # type: ignore[misc, assignment]
-    sqlite3.dbapi2.connect = _sqlite  # type: ignore[attr-defined]
+    ctypes.CDLL = _Library  # type: ignore[misc]
+    sqlite3.dbapi2.connect = _sqlite  # type: ignore[assignment]
     _watch_psycopg()
 
 

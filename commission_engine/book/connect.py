@@ -1,8 +1,9 @@
 """Open a book: connect, create and migrate the database, refuse what this program cannot read."""
 
 import logging
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -65,6 +66,7 @@ def connect(url: str) -> sa.Engine:
     if parsed.get_backend_name() == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_immediate)
+        sa.event.listen(engine, "invalidate", _undo)
     return engine
 
 
@@ -87,6 +89,13 @@ def _begin_immediate(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         connection.exec_driver_sql("BEGIN")
+
+
+def _undo(connection: Any, _record: Any, _why: BaseException | None) -> None:
+    """Before a connection is closed in the middle of a query, as by a signal: SQLite keeps what
+    was begun, with its lock, as long as somebody has a cursor of it."""
+    with suppress(sqlite3.Error):
+        connection.rollback()
 
 
 @contextmanager

@@ -147,7 +147,9 @@ def _held(engine: sa.Engine) -> Iterator[None]:
             session = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         try:
             question = sa.select(sa.func.pg_try_advisory_lock(_ADVISORY_KEY))
-            if not session.execute(question).scalar_one():
+            with connect.translated(engine):
+                mine = session.execute(question).scalar_one()
+            if not mine:
                 raise _locked(engine)
             try:
                 yield
