@@ -23,13 +23,13 @@ demo: $(READY) ## a real shop's year: import, thirteen settlements, what came of
 	$(BIN)/python examples/demo.py
 
 test: $(READY) ## all tests, with a real PostgreSQL
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(READY) ## ruff, mypy --strict, coverage of the money core, instruction counts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --cov-branch --cov-report=term-missing:skip-covered \
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov-branch --cov-report=term-missing:skip-covered \
 		--cov-fail-under=100 $(MONEY_CORE:%=--cov=commission_engine.%) $(MONEY_TESTS:%=tests/test_%.py)
 	$(BIN)/python benchmarks/guard.py
 
