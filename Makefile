@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 
 # Every branch of what decides about money is tried.
 MONEY_CORE := money plan decide ledger
-MONEY_TESTS := money plan kernel reference ledger buckets facts decide
+MONEY_TESTS := money plan kernel reference ledger buckets facts decide bounds explain
 
 .PHONY: demo test check bench bench-guard golden clean help
 
