@@ -39,7 +39,7 @@ import pyarrow.parquet as pq
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
-FIRST_SECOND = 1_785_542_400  # 2026-08-01T00:00:00Z
+FIRST_SECOND = 1_754_006_400  # 2025-08-01T00:00:00Z
 DAY = 86_400
 DAYS = 90
 LONGEST_DELAY = 45 * DAY
@@ -61,7 +61,7 @@ every = "day"
 minimum = { EUR = "25.00", USD = "25.00", JPY = "2500" }
 
 [[terms]]
-from = 2026-01-01
+from = 2025-01-01
 hold_days = 14
 """
 LEVEL = """

@@ -111,9 +111,9 @@ def events(shape: Shape, codes: Sequence[str], random: np.random.Generator) -> p
 
 def terms_of(shape: Shape, codes: Sequence[str]) -> Iterator[str]:
     """The first terms hold from before the events on, the others share their ninety days."""
-    begins = date(2026, 8, 1)
+    begins = date(2025, 8, 1)
     for number in range(shape.terms):
-        starts = begins + timedelta(DAYS * number // shape.terms) if number else date(2026, 1, 1)
+        starts = begins + timedelta(DAYS * number // shape.terms) if number else date(2025, 1, 1)
         yield f"[[terms]]\nfrom = {starts}\nhold_days = {14 + number}\n"
         for level in range(1, shape.levels + 1):
             yield f'[[terms.level]]\nlevel = {level}\nrate = "{15 - level}%"\n'

@@ -218,6 +218,7 @@ def kernel() -> Work:
         root_at=root_at,
         root_day=Zone(plan.timezone).local_days(root_at),
         root_known=np.ones(EVENTS, np.int64),
+        tree_known=np.ones(EVENTS, np.int64),
     )
     affiliates = np.arange(AFFILIATES)
     above = scattered(AFFILIATES, 1 << 30, 5) % np.maximum(affiliates, 1)

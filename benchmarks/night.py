@@ -52,7 +52,7 @@ sys.path.append(str(Path(__file__).parent / "peers"))
 from postgresql import Connection, Watch, server
 
 HERE = Path(__file__).parent
-DATE = "2026-12-31"
+DATE = "2025-12-31"
 SEED = 7
 PROGRAM = str(Path(sys.executable).with_name("commission"))
 PARTS = {

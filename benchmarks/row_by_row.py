@@ -31,7 +31,7 @@ CENT = {"EUR": Decimal("0.01"), "USD": Decimal("0.01"), "JPY": Decimal(1)}
 ORDER_CAP = {1: 100, 2: 75, 3: 50}
 MONTH_CAP = {1: 400, 2: 300, 3: 200}
 ZONE = ZoneInfo("Europe/Berlin")
-STARTS = date(2026, 1, 1)
+STARTS = date(2025, 1, 1)
 HOLD = timedelta(days=14)
 
 

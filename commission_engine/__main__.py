@@ -6,7 +6,10 @@ was not committed never happened.
 
 import signal
 import sys
+from collections.abc import Callable
+from functools import cache
 from types import FrameType
+from typing import Any
 
 from commission_engine.problems import CommissionError, Exit, TryAgain
 
@@ -20,9 +23,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     try:
-        from commission_engine.cli import app
-
-        app()
+        program()()
     except Stopped as why:
         hint = "Nothing half done stays; run the same command again."
         _end(TryAgain(str(why), hint))
@@ -46,8 +47,35 @@ def main() -> None:
         )
 
 
+@cache
+def program() -> Any:
+    """All commands: those of the engine, and of the package that starts it by itself."""
+    from commission_engine.cli import app
+
+    try:
+        from jobs.command import schedule
+    except ImportError as why:
+        app.command("schedule")(_missing(str(why)))
+    else:
+        app.command("schedule")(schedule)
+    return app
+
+
+def _missing(fault: str) -> Callable[[], None]:
+    """In the place of a command that cannot be loaded; the others do not need it."""
+
+    def schedule() -> None:
+        raise CommissionError(
+            f"`commission schedule` cannot be loaded: {fault}",
+            "Is another package called `jobs` installed? Install commission-engine by itself.",
+        )
+
+    return schedule
+
+
 def _end(why: CommissionError) -> None:
-    sys.stderr.write(f"error: {why.message}\n" + (f"{why.hint}\n" if why.hint else ""))
+    if not why.told:
+        sys.stderr.write(f"error: {why.message}\n" + (f"{why.hint}\n" if why.hint else ""))
     sys.exit(why.exit_code)
 
 

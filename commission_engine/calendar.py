@@ -4,7 +4,7 @@ A day is its number since 1970-01-01 (a Thursday), an instant its microseconds s
 Zone rules come from the tzdata package, so that they are the same on every machine.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from functools import cache
 from importlib import resources
@@ -116,6 +116,11 @@ class Zone:
         self.name = name
         self._zone = _load(name)
 
+    @property
+    def rules(self) -> tzinfo:
+        """For local times as people say them; the same rules on every machine."""
+        return self._zone
+
     def local_days(self, instants: Ints) -> Ints:
         """The local day of each instant; shaped like `instants`."""
         seconds = instants // 1_000_000
@@ -138,6 +143,11 @@ class Zone:
 
     def local_day(self, instant: Instant) -> Day:
         return int(self.local_days(np.array([instant], np.int64))[0])
+
+    def noon(self, day: Day) -> Instant:
+        """An instant about the middle of a local day: of that day, whatever the clocks do."""
+        second = day * 86_400 + 43_200
+        return (second - self._offset(second)) * 1_000_000
 
     def _offset(self, second: int) -> int:
         """Seconds east of UTC at a UTC second."""

@@ -7,13 +7,15 @@ from typing import Any
 
 import polars as pl
 
-from commission_engine.book import facts, holds, runs, views
+from commission_engine.book import corrections, facts, holds, runs, views
 from commission_engine.book.connect import Connection
 from commission_engine.book.lines import NARROW, narrow
 from commission_engine.bounds import Bounds
 from commission_engine.calendar import Zone
+from commission_engine.decide.adjusted import with_adjustments
 from commission_engine.decide.kernel import Decision, decide
 from commission_engine.decide.used import UsedInMemory
+from commission_engine.further import booked, further_entries
 from commission_engine.holding import hold_back
 from commission_engine.ledger.post import activity, post
 from commission_engine.ledger.settle import settles
@@ -51,7 +53,14 @@ class Derivation:
     @cached_property
     def decision(self) -> Decision:
         forest, standing = runs.forest(self.connection), runs.standing(self.connection)
-        decision = decide(self.due.events, self.plan, self.codes, forest, standing, self.used)
+        after = self.before[-1].intake if self.before else 0
+        shifts = corrections.shifts(self.connection, after, self.run.intake)
+        self.used.advance(corrections.moved(self.used, shifts))
+        decision = with_adjustments(
+            self.due.events,
+            self.due.adjusted,
+            lambda events: decide(events, self.plan, self.codes, forest, standing, self.used),
+        )
         self.used.advance(decision.advances)
         return decision
 
@@ -74,6 +83,17 @@ class Derivation:
         return post(self.due.events, self.decision.lines, self.run.day)
 
     @cached_property
+    def further(self) -> pl.DataFrame:
+        """The entries that come from no line of this run."""
+        after = self.before[-1].intake if self.before else 0
+        return further_entries(self.connection, self.run.day, after, self.run.intake)
+
+    @cached_property
+    def entered(self) -> pl.DataFrame:
+        """All entries but those of the payouts."""
+        return booked(self.posted, self.further)
+
+    @cached_property
     def settles(self) -> bool:
         last_day = self.before[-1].day if self.before else None
         return settles(self.plan.payout.every, self.run.day, last_day)
@@ -83,7 +103,7 @@ class Derivation:
         """The statements, and the holds."""
         connection, run, plan, codes = self.connection, self.run, self.plan, self.codes
         whole = (
-            settlement(connection, plan, codes, run.day, run.intake, self.posted, self.active)
+            settlement(connection, plan, codes, run.day, run.intake, self.entered, self.active)
             if self.settles
             else None
         )
@@ -114,7 +134,13 @@ class Derivation:
         known = self.before[-1].intake if self.before else 0
         refused = views.refusals(self.connection, views.refused_between(known, self.run.intake))
         return figures_of(
-            self.codes, self.due.events, self.decision, self.posted, self.statements, refused
+            self.codes,
+            self.due.events,
+            self.decision,
+            self.posted,
+            self.further,
+            self.statements,
+            refused,
         )
 
 

@@ -34,17 +34,9 @@ def find(folder: Path) -> Found:
     """What there is to import; UsageError for a folder without anything."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: this is not a folder", f"Name the folder of {PLAN} and files.")
-    plan = folder / PLAN
-    names = sorted(path.name for path in folder.iterdir() if path.is_file())
-    files = {kind: tuple(folder / name for name in names if _is(kind, name)) for kind in Kind}
-    taken = {path.name for paths in files.values() for path in paths}
-    passed_over = tuple(
-        name for name in names if Path(name).suffix.lower() in _ENDINGS and name not in taken
-    )
-    found = Found(
-        plan if plan.is_file() else None, {k: v for k, v in files.items() if v}, passed_over
-    )
+    found = there(folder)
     if found.plan is None and not found.files:
+        names = sorted(path.name for path in folder.iterdir() if path.is_file())
         known = [PLAN, *(f"{kind}.csv" for kind in Kind)]
         near = [f"{name} for {c[0]}" for name in names if (c := get_close_matches(name, known, 1))]
         raise UsageError(
@@ -53,6 +45,20 @@ def find(folder: Path) -> Found:
             "Name the folder with the input files, or leave it out to run on what is imported.",
         )
     return found
+
+
+def there(folder: Path) -> Found:
+    """What a folder holds now; perhaps nothing."""
+    plan = folder / PLAN
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    files = {kind: tuple(folder / name for name in names if _is(kind, name)) for kind in Kind}
+    taken = {path.name for paths in files.values() for path in paths}
+    passed_over = tuple(
+        name for name in names if Path(name).suffix.lower() in _ENDINGS and name not in taken
+    )
+    return Found(
+        plan if plan.is_file() else None, {k: v for k, v in files.items() if v}, passed_over
+    )
 
 
 def _is(kind: Kind, name: str) -> bool:
@@ -79,7 +85,7 @@ class Brought:
 def import_folder(worker: Worker, found: Found, given: Circumstances) -> Brought:
     """Apply the plan, then import affiliates, referrals and earnings: all of it or nothing."""
     plan = read_plan(found.plan) if found.plan else None
-    rows = [read_rows(kind, paths) for kind, paths in found.files.items()]
+    rows = [read_rows(kind, paths, given.told) for kind, paths in found.files.items()]
     with worker.writing(keep=not given.dry_run) as connection:
         changed = plan is not None and apply_plan(connection, plan, given)
         imported = tuple(import_rows(connection, each, given) for each in rows)

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from commission_engine.book import audit, facts
+from commission_engine.book import audit, facts, refusals
 from commission_engine.book.connect import Connection
 from commission_engine.book.facts import Intake
 from commission_engine.book.lock import Worker
@@ -19,7 +19,7 @@ from commission_engine.ingest.fields import (
     typed_referrals,
 )
 from commission_engine.ingest.judge import judge_affiliates, judge_earnings
-from commission_engine.ingest.rows import Kind, Rows, read_rows, refuse
+from commission_engine.ingest.rows import Kind, Rows, Told, nobody, read_rows, refuse
 from commission_engine.money import iso_decimals
 from commission_engine.problems import OutOfBalance, Refusal, RowsRefused
 from commission_engine.tree.judge import judge_referrals
@@ -46,14 +46,17 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """How an import is made: all or nothing (`strict`), for show (`dry_run`), by whom, when, and
-    from where."""
+    """How an import is made: all or nothing (`strict`), for show (`dry_run`), by whom, when, from
+    where, and of which configured source ("": of files that a person named). `told` hears how far
+    the files are read."""
 
     who: str
     now: str
     strict: bool = False
     dry_run: bool = False
     origin: audit.Origin = NOWHERE
+    source: str = ""
+    told: Told = nobody
 
     @property
     def signed(self) -> audit.Signed:
@@ -69,7 +72,7 @@ def import_files(
     RowsRefused with `strict` when a row is refused, FileRefused for a file that is none; then
     nothing is kept.
     """
-    rows = read_rows(kind, paths)
+    rows = read_rows(kind, paths, given.told)
     with worker.writing(keep=not given.dry_run) as connection:
         return import_rows(connection, rows, given)
 
@@ -101,7 +104,7 @@ def import_rows(connection: Connection, rows: Rows, given: Circumstances) -> Imp
             f" (--strict); the first: {spoken(refused[0])}",
             "`import --dry-run --json` shows all of them. Mend them, or import without --strict.",
         )
-    news = facts.not_yet_refused(connection, rows.kind, refused)
+    news = refusals.not_yet_refused(connection, rows.kind, refused)
     if imported.accepted or news:
         _keep(connection, rows, verdict.accepted, known, decimals, imported, news, given)
     return imported
@@ -132,9 +135,11 @@ def _keep(
         added = facts.add_referrals(connection, accepted, number)
     else:
         added = facts.add_affiliates(connection, accepted, number)
-    aside = facts.add_refusals(connection, rows.kind, refused, number)
+    aside = refusals.add_refusals(connection, rows.kind, refused, number)
     counts = {name: getattr(imported, name) for name in ("accepted", "duplicate", "rejected")}
     details = {**counts, "files": what.files}
+    if given.source:
+        details["source"] = given.source
     audit.learned(connection, given.signed, number, details, added, aside)
 
 

@@ -12,14 +12,27 @@ from typing import Any
 import polars as pl
 
 from commission_engine import __version__
-from commission_engine.book import audit, caps, decided, facts, holds, runs, views
+from commission_engine.book import (
+    audit,
+    caps,
+    corrections,
+    decided,
+    facts,
+    holds,
+    runs,
+    single,
+    views,
+)
 from commission_engine.book.connect import Connection, Engine, reading, without_password
 from commission_engine.book.decided import Decided
-from commission_engine.book.lines import for_run, narrow, where_kept
+from commission_engine.book.lines import LineStore, for_run, narrow, where_kept
 from commission_engine.book.lock import Worker
+from commission_engine.book.payouts import waived
 from commission_engine.bounds import Bounds
 from commission_engine.calendar import Day, Zone, date_of
+from commission_engine.decide.adjusted import with_adjustments
 from commission_engine.decide.kernel import Decision, Events, decide, exact_sum
+from commission_engine.further import booked, came_back, further_entries
 from commission_engine.holding import hold_back
 from commission_engine.ledger.accounts import Kind
 from commission_engine.ledger.post import activity, entries, post, signed
@@ -36,6 +49,9 @@ from commission_engine.tree.forest import Forest, Standing
 
 Calculation = Callable[[Events, Plan, Sequence[str], Forest, Standing, caps.UsedInBook], Decision]
 """`kernel.decide`, or what does the same elsewhere."""
+
+Store = Callable[[Connection, str], LineStore]
+"""Gives what takes a run's lines: `for_run`, or what does the same for a run that is undone."""
 
 NO_BOUNDS = Bounds()
 
@@ -76,6 +92,7 @@ def run_night(
     bounds: Bounds = NO_BOUNDS,
     author: Author = NOBODY,
     ahead: Ahead | None = None,
+    store: Store = for_run,
 ) -> Night:
     """Decide, post and settle the business date `day` in one transaction.
 
@@ -104,31 +121,34 @@ def run_night(
         due = runs.due(connection, before, day, known, last, Zone(plan.timezone))
         say("deciding")
         codes = facts.currency_codes(connection)
-        decision = calculate(
+        after = before[-1].intake if before else 0
+        used, shifts = caps.UsedInBook(connection), corrections.shifts(connection, after, known)
+        caps.advance_caps(connection, corrections.moved(used, shifts))
+        forest, standing = runs.forest(connection), runs.standing(connection)
+        decision = with_adjustments(
             due.events,
-            plan,
-            codes,
-            runs.forest(connection),
-            runs.standing(connection),
-            caps.UsedInBook(connection),
+            due.adjusted,
+            lambda events: calculate(events, plan, codes, forest, standing, used),
         )
         say("posting")
         names = decided.names(connection)
         told = Decided(connection, day, due.events, due.texts, decision.lines, names)
         if ahead:
             ahead.begin(_run_lines(told, plan))
-        for_run(connection, kept_in).add(connection, day, narrow(due.events, decision.lines))
+        store(connection, kept_in).add(connection, day, narrow(due.events, decision.lines))
         caps.advance_caps(connection, decision.advances)
         say("ledger")
         posted = post(due.events, decision.lines, day)
         active = activity(due.events, decision.lines)
-        runs.add_rows(connection, "entry", day, posted)
+        further = further_entries(connection, day, after, known)
+        entered = booked(posted, further)
+        runs.add_rows(connection, "entry", day, entered)
         runs.add_rows(connection, "activity", day, active)
         last_day = before[-1].day if before else None
         statements = None
         if settles(plan.payout.every, day, last_day):
             say("settling")
-            statements = settlement(connection, plan, codes, day, known, posted, active)
+            statements = settlement(connection, plan, codes, day, known, entered, active)
         statements, held = hold_back(
             connection, bounds, plan, codes, before, day, known, posted, active, statements
         )
@@ -139,7 +159,7 @@ def run_night(
         refused = views.refusals(
             connection, views.refused_between(before[-1].intake if before else 0, known)
         )
-        figures = figures_of(codes, due.events, decision, posted, statements, refused)
+        figures = figures_of(codes, due.events, decision, posted, further, statements, refused)
         _agree(figures)
         done = runs.Run(
             day=day,
@@ -163,7 +183,7 @@ def run_night(
             "lines.store": without_password(kept_in),
             "bounds": json.loads(done.bounds),
         }
-        added = {"entry": _with_payouts(posted, statements, day), "activity": active}
+        added = {"entry": _with_payouts(entered, statements, day), "activity": active}
         if statements is not None:
             added |= {"statement": statements, "payout": payouts_of(statements)}
         record_run(connection, done, before, due, author, settings, added)
@@ -172,7 +192,7 @@ def run_night(
         done,
         plan,
         told,
-        _with_payouts(posted, statements, day),
+        _with_payouts(entered, statements, day),
         pl.DataFrame(schema=STATEMENTS) if statements is None else statements,
     )
 
@@ -183,14 +203,14 @@ def settlement(
     codes: tuple[str, ...],
     day: Day,
     known: int,
-    posted: pl.DataFrame,
+    entered: pl.DataFrame,
     active: pl.DataFrame,
 ) -> pl.DataFrame:
     """The statements of the settlement on `day` if nothing were held, from the ledger as it stands
     before the run and the run's own entries and activity."""
     previous = views.last_settlement(connection, day)
     needed = views.ledger_before(connection, previous, day)
-    needed["entries"] = pl.concat([needed["entries"], posted.select(needed["entries"].columns)])
+    needed["entries"] = pl.concat([needed["entries"], entered.select(needed["entries"].columns)])
     needed["activity"] = pl.concat([needed["activity"], active])
     least = [
         (codes.index(code), minor) for code, minor in plan.payout.minimum.items() if code in codes
@@ -200,6 +220,7 @@ def settlement(
         period_from=None if previous is None else previous + 1,
         minimum=pl.DataFrame(least, schema={"currency": pl.Int64, "least": pl.Int64}, orient="row"),
         inactive=facts.standings(connection, known)["affiliate"],
+        waived=waived(connection, day, known),
         **needed,
     )
     owed_before = _sum(needed["opening"], "closing_minor")
@@ -232,11 +253,11 @@ def payout_entries(payouts: pl.DataFrame, day: Day) -> pl.DataFrame:
     )
 
 
-def _with_payouts(posted: pl.DataFrame, statements: pl.DataFrame | None, day: Day) -> pl.DataFrame:
-    """All entries of a run: of its lines, and of its payouts."""
+def _with_payouts(entered: pl.DataFrame, statements: pl.DataFrame | None, day: Day) -> pl.DataFrame:
+    """All entries of a run: of its lines, of what came back, and of its payouts."""
     if statements is None:
-        return posted
-    return pl.concat([posted, payout_entries(payouts_of(statements), day)])
+        return entered
+    return pl.concat([entered, payout_entries(payouts_of(statements), day)])
 
 
 def _add_settlement(connection: Connection, day: Day, statements: pl.DataFrame) -> None:
@@ -251,16 +272,25 @@ def figures_of(
     events: Events,
     decision: Decision,
     posted: pl.DataFrame,
+    further: pl.DataFrame,
     statements: pl.DataFrame | None,
     refused: pl.DataFrame,
 ) -> dict[str, Any]:
-    """Counts of a run, and per currency its control totals in minor units."""
+    """Counts of a run, and per currency its control totals in minor units.
+
+    What came back is named only where something did, so that all other nights say what they did.
+    """
     totals: dict[str, dict[str, int]] = {}
     control = control_totals(events, decision.lines, len(codes))
     for number, (code, own) in enumerate(zip(codes, control, strict=True)):
+
+        def in_currency(part: pl.DataFrame, number: int = number) -> int:
+            return int(part.filter(pl.col("currency") == number).select(signed().sum()).item())
+
         sums = own or dict.fromkeys(CONTROL_TOTALS, 0)
-        booked = posted.filter(pl.col("currency") == number).select(signed().sum()).item()
-        sums["booked"] = booked
+        sums["booked"] = in_currency(posted)
+        if back := in_currency(further):
+            sums["returned"] = back
         if statements is not None:
             part = statements.filter(pl.col("currency") == number)
             for name in ("opening", "paid", "closing", "held", "available"):
@@ -342,7 +372,8 @@ def record_of(connection: Connection, day: Day, kept_in: str | None = None) -> R
 def _record_of_night(connection: Connection, night: Night, kept_in: str | None) -> Record:
     done, lines, names = night.run, night.lines, night.lines.names
     payouts = payouts_of(night.statements)
-    period = decided.Period(connection, lines, views.last_settlement(connection, done.day), kept_in)
+    previous = views.last_settlement(connection, done.day)
+    period = decided.Period(connection, lines, previous, kept_in)
     return Record(
         lines=_run_lines(lines, night.plan),
         plan_hash=done.plan_hash,
@@ -353,9 +384,11 @@ def _record_of_night(connection: Connection, night: Night, kept_in: str | None) 
         entries=names.told(night.entries, done.day),
         statements=names.told(night.statements, done.day),
         payouts=names.told(payouts, done.day),
+        returned=came_back(connection, runs.completed(connection), previous, done.day),
         refusals=_refusals(connection, done),
         period_lines=period.lines,
         labels=lambda ids: views.labels(connection, ids, done.intake),
+        reasons=lambda ids: single.reasons(connection, ids),
         anchor=audit.anchor_of_run(connection, done.day),
     )
 

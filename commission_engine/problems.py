@@ -83,6 +83,8 @@ class CommissionError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.told = False
+        """Whether a log has it, and nothing more is to be said."""
 
 
 class UsageError(CommissionError):

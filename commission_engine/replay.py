@@ -25,6 +25,7 @@ from commission_engine.explain.line import explain_event
 from commission_engine.explain.said import Explanation
 from commission_engine.explain.settled import explain_statement
 from commission_engine.ledger.accounts import Account, Kind
+from commission_engine.ledger.available import as_booked_now
 from commission_engine.money import plain
 from commission_engine.night import Say, record_of
 from commission_engine.plan.record import plan_hash
@@ -147,7 +148,8 @@ class _Comparison:
         yield from self._table("activity", again.active)
         paid = pl.col("kind") == Kind.PAID
         entries = views.stored(self._connection, "entry", run.day)
-        yield from self._rows("entry", entries.filter(~paid), again.posted)
+        accrued = as_booked_now(entries.filter(~paid), run.day)
+        yield from self._rows("entry", accrued, again.entered)
         yield from self._values("settlement", str(run.settles), str(again.settles))
         yield from self._rows("hold", holds.stored(self._connection, run.day), again.holds)
         yield from self._table("statement", again.statements)

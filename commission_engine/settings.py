@@ -8,13 +8,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from commission_engine import bounds
+from commission_engine import bounds, hooks, logs, timetable
 from commission_engine.problems import UsageError
 from commission_engine.resources import folder
 
 FILE = Path("config/engine.toml")
 PREFIX = "COMMISSION_"
 DOCUMENTS = ("paid", "all", "none")
+APPROVAL = ("one-person", "two-person", "none")
 FORMATS = ("csv",)
 SCHEMES = ("s3", "file")
 
@@ -33,14 +34,29 @@ class Settings:
 
     database: Setting
     out: Setting
+    sources: Setting
     lines_store: Setting
     documents: Setting
     formats: Setting
+    payouts_approval: Setting
     bounds_run_times_median: Setting
     bounds_median_of: Setting
     bounds_median_after: Setting
     bounds_payout: Setting
     bounds_lines_per_beneficiary: Setting
+    log_format: Setting
+    log_file: Setting
+    metrics_textfile: Setting
+    hooks_completed: Setting
+    hooks_failed: Setting
+    hooks_held: Setting
+    schedule_at: Setting
+    schedule_zone: Setting
+    schedule_input: Setting
+    schedule_first: Setting
+    schedule_most_days: Setting
+    schedule_verify: Setting
+    schedule_look_seconds: Setting
     faults: tuple[str, ...]
 
     def __getitem__(self, name: str) -> Setting:
@@ -52,13 +68,21 @@ class Settings:
     def bounds(self) -> bounds.Bounds:
         return bounds.Bounds.of({name: self[f"bounds.{name}"].value for name in BOUNDS})
 
+    @property
+    def timetable(self) -> timetable.Timetable:
+        named = {name: self[f"schedule.{name}"].value for name in timetable.NAMES}
+        return timetable.Timetable.of(named)
+
 
 BOUNDS = (
     "run_times_median", "median_of", "median_after", "payout", "lines_per_beneficiary",
 )  # fmt: skip
 NAMES = (
-    "database", "out", "lines.store", "documents", "formats",
+    "database", "out", "sources", "lines.store", "documents", "formats",
     *(f"bounds.{name}" for name in BOUNDS),
+    "payouts.approval",
+    "log.format", "log.file", "metrics.textfile", *(f"hooks.{event}" for event in hooks.EVENTS),
+    *(f"schedule.{name}" for name in timetable.NAMES),
 )  # fmt: skip
 """The settings as the file names them: `a.b` is `b` in the table `[a]`."""
 TABLES = frozenset(name.split(".")[0] for name in NAMES if "." in name)
@@ -85,7 +109,7 @@ def read_settings(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     faults += [
         f"environment: {name} is no setting{_near(name)}"
         for name in sorted(environment)
-        if name.startswith(PREFIX) and name not in variables
+        if name.startswith(PREFIX) and name not in (*variables, hooks.SECRET)
     ]
     found: dict[str, Setting] = {}
     for name in NAMES:
@@ -150,7 +174,12 @@ def _from_text(name: str, text: str) -> Any:
     if name == "bounds.payout" and all("=" in part for part in parts):
         return {code.strip(): amount.strip() for code, _, amount in (
             part.partition("=") for part in parts)}  # fmt: skip
-    whole = ("bounds.median_of", "bounds.median_after", "bounds.lines_per_beneficiary")
+    if name == "schedule.verify":
+        return {"true": True, "false": False}.get(text, text)
+    whole = (
+        "bounds.median_of", "bounds.median_after", "bounds.lines_per_beneficiary",
+        *(f"schedule.{each}" for each in timetable.WHOLE),
+    )  # fmt: skip
     return int(text) if name in whole and _WHOLE.fullmatch(text) else text
 
 
@@ -165,8 +194,17 @@ def _impossible(name: str, value: Any) -> str:
         return f"{value!r} is not a list of {', '.join(FORMATS)}" if wrong else ""
     if name.startswith("bounds."):
         return bounds.fault(name.removeprefix("bounds."), value)
-    if name == "documents":
-        return "" if value in DOCUMENTS else f"{value!r} is none of {', '.join(DOCUMENTS)}"
+    if name.startswith("hooks."):
+        return hooks.fault(value)
+    if name.startswith("schedule."):
+        return timetable.fault(name.removeprefix("schedule."), value)
+    if name == "log.format":
+        return "" if value in logs.FORMATS else f"{value!r} is none of {', '.join(logs.FORMATS)}"
+    if name in ("log.file", "metrics.textfile"):
+        return "" if isinstance(value, str) else f"{value!r} is not the name of a file"
+    for choice, words in (("documents", DOCUMENTS), ("payouts.approval", APPROVAL)):
+        if name == choice:
+            return "" if value in words else f"{value!r} is none of {', '.join(words)}"
     if name == "lines.store" and isinstance(value, str) and "://" in value:
         scheme = value.split("://")[0]
         return "" if scheme in SCHEMES else f"{scheme}:// is none of {', '.join(SCHEMES)}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from commission_engine import corrected
 from commission_engine.book import caps, facts, holds, runs, views
 from commission_engine.book.connect import Connection, Engine, reading
 from commission_engine.book.lines import LineStore, where_kept
@@ -19,7 +20,9 @@ from commission_engine.calendar import date_of
 from commission_engine.decide.used import UsedInMemory
 from commission_engine.derive import Derivation, beside
 from commission_engine.ledger.accounts import SIDES, Kind
+from commission_engine.ledger.available import as_booked_now
 from commission_engine.night import Say, record_of
+from commission_engine.payouts.prove import faults
 from commission_engine.plan.record import plan_hash
 from commission_engine.problems import CommissionError, TryAgain
 from commission_engine.publish.files import files
@@ -42,43 +45,76 @@ class Proof:
     files: int = 0
 
 
+@dataclass(slots=True)
+class Proved:
+    """How many runs an earlier proof has derived, and what they count towards caps."""
+
+    runs: int = 0
+    used: UsedInMemory = field(default_factory=UsedInMemory)
+
+
 def verify(
     engine: Engine,
     out: Path | None,
     say: Say = lambda stage: None,
     kept_in: str | None = None,
+    proved: Proved | None = None,
+    sums: bool = True,
 ) -> Proof:
     """Prove the whole book and, where `out` is given, the files below it.
 
-    `kept_in` is where the book's lines are, if they are in segments that have been moved.
+    `kept_in` is where the book's lines are, if they are in segments that have been moved. Whoever
+    keeps what is `proved` and proves a book again and again derives each run once. Without `sums`
+    nothing is looked at but the runs that are not proved.
     """
-    proof = Proof()
+    proof, proved = Proof(), proved or Proved()
     with reading(engine) as connection:
         store = where_kept(connection, kept_in)
         completed: list[runs.Run] = []
         with _told(proof, "runs"):
             completed = runs.completed(connection)
-        say("facts")
-        proof.differences += _facts(connection)
-        with _told(proof, "audit"):
-            proof.differences += prove_trail(connection, out)
-        for table, day in views.strays(connection):
-            proof.differences.append(f"table {table}: rows of {date_of(day)}, which no run has")
-        proof.differences += store.faults(connection)
-        proof.notes += store.strays(connection)
-        used = UsedInMemory()
-        for place, run in enumerate(completed):
+        if sums:
+            _facts_and_trail(connection, store, out, say, proof)
+        used, new = proved.used, completed[proved.runs :]
+        for place, run in enumerate(new, proved.runs):
             say(f"run {date_of(run.day)}")
             with _told(proof, f"run {date_of(run.day)}"):
                 proof.differences += _run(connection, store, completed[:place], run, used, proof)
-        say("caps")
-        proof.differences += _caps(connection, used)
-        proof.differences += _balances(connection)
-        for run in completed if out is not None else ():
+        if sums:
+            _sums(connection, used, say, proof)
+        for run in new if out is not None else ():
             say(f"files of {date_of(run.day)}")
             with _told(proof, f"files of {date_of(run.day)}"):
                 _files(connection, run, out, proof)
+    proved.runs = len(completed)
     return proof
+
+
+def _facts_and_trail(
+    connection: Connection, store: LineStore, out: Path | None, say: Say, proof: Proof
+) -> None:
+    """What the book was told, by whom; and that no row belongs to nothing."""
+    say("facts")
+    proof.differences += _facts(connection)
+    with _told(proof, "audit"):
+        proof.differences += prove_trail(connection, out)
+    for table, day in views.strays(connection):
+        proof.differences.append(f"table {table}: rows of {date_of(day)}, which no run has")
+    proof.differences += store.faults(connection)
+    proof.notes += store.strays(connection)
+
+
+def _sums(connection: Connection, used: UsedInMemory, say: Say, proof: Proof) -> None:
+    """What follows from all runs together."""
+    say("corrections")
+    with _told(proof, "corrections"):
+        proof.differences += corrected.faults(connection)
+    say("payouts")
+    with _told(proof, "payouts"):
+        proof.differences += faults(connection)
+    say("caps")
+    proof.differences += _caps(connection, used)
+    proof.differences += _balances(connection)
 
 
 @contextmanager
@@ -133,7 +169,7 @@ def _run(
         for part, expected in beside(store.of_run(connection, run.day), again.lines):
             proof.differences += compare.lines(part, expected)
     proof.differences += compare.table("activity", again.active)
-    proof.differences += compare.accruals(again.posted)
+    proof.differences += compare.accruals(again.entered)
     if again.settles != run.settles:
         yield f"{name}: {'is' if again.settles else 'is no'} settlement, the run says otherwise"
     yield from compare.holds(again.holds)
@@ -156,9 +192,10 @@ class _Comparison:
         yield from self._compared(table, stored, derived)
 
     def accruals(self, derived: pl.DataFrame) -> Iterator[str]:
-        """The entries that come from lines."""
+        """The entries that come from no payout of the run."""
         stored = views.stored(self.connection, "entry", self.run.day)
-        yield from self._compared("entry", stored.filter(pl.col("kind") != Kind.PAID), derived)
+        accrued = as_booked_now(stored.filter(pl.col("kind") != Kind.PAID), self.run.day)
+        yield from self._compared("entry", accrued, derived)
 
     def holds(self, derived: pl.DataFrame) -> Iterator[str]:
         """What the run holds for a person."""

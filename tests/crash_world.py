@@ -135,6 +135,8 @@ def programme(folder: Path, seed: int) -> list[tuple[str, ...]]:
         ("plan", "apply", str(folder / "plan.toml")),
         ("tree", "move", mover, "--to-root", "--since", "2026-02-10", "--reason", "left"),
         ("run", "--date", "2026-01-31"),
+        ("payouts", "approve"),
+        ("payouts", "export"),
         ("run", str(second), "--date", "2026-02-28"),
     ]
 
@@ -317,7 +319,7 @@ def load_what_commands_load(folder: Path) -> None:
 
 # -- what there is afterwards
 
-PASSING = frozenset(("attempt", "attempt_end", "lease"))
+PASSING = frozenset(("attempt", "attempt_end", "lease", "stage"))
 """Tables about the work itself: who tried what when. They say nothing of money."""
 
 

@@ -106,6 +106,7 @@ def kernel_nights(world: World, seed: int = 0, engine: Engine = decide) -> list[
         due.sort(key=lambda e: (e.occurred_us, e.reverses is not None, e.event_id.encode()))
         decided_in.update((e.event_id, n) for e in due if e.reverses is None)
         root_at = ints(roots[order_of(e)].occurred_us for e in due)
+        root_known = ints(decided_in[order_of(e)] for e in due)
         events = Events(
             event=ints(numbers.event[e.event_id] for e in due),
             order=ints(numbers.event[order_of(e)] for e in due),
@@ -115,7 +116,8 @@ def kernel_nights(world: World, seed: int = 0, engine: Engine = decide) -> list[
             before=ints(before[order_of(e)] for e in due),
             root_at=root_at,
             root_day=zone.local_days(root_at),
-            root_known=ints(decided_in[order_of(e)] for e in due),
+            root_known=root_known,
+            tree_known=root_known,
         )
         decision = engine(events, world.plan, numbers.codes, forest, standing, used)
         used.advance(decision.advances)

@@ -34,11 +34,11 @@ def test_every_example_is_tried() -> None:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_pays_what_is_expected(example: str, database_url: str, tmp_path: Path) -> None:
     folder, book = WORKED / example, ("--database", database_url)
-    commission("run", folder, "--date", "2027-12-31", "--out", tmp_path, *book)
+    commission("run", folder, "--date", "2026-06-30", "--out", tmp_path, *book)
     expected = rows(folder / "expected.csv")
-    lines = rows(tmp_path / "2027-12-31" / "lines.csv")
+    lines = rows(tmp_path / "2026-06-30" / "lines.csv")
     assert [{name: line[name] for name in expected[0]} for line in lines] == expected
-    assert rows(tmp_path / "2027-12-31" / "rejects.csv") == []
+    assert rows(tmp_path / "2026-06-30" / "rejects.csv") == []
     assert commission("verify", "--out", tmp_path, *book).endswith("looked at: all agree\n")
 
 

@@ -62,12 +62,12 @@ def test_the_limit_makes_the_lines_of_a_night(
     facts: Path, limit: tuple[dict[str, int], Path], tmp_path: Path
 ) -> None:
     as_csv(facts, tmp_path / "in")
-    run = ("run", tmp_path / "in", "--date", "2026-12-31", "--out", tmp_path / "out")
+    run = ("run", tmp_path / "in", "--date", "2025-12-31", "--out", tmp_path / "out")
     book = ("--database", f"sqlite:///{tmp_path / 'book.db'}")
     command = [sys.executable, "-m", "commission_engine", *map(str, (*run, *book))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    engine = pl.read_csv(tmp_path / "out" / "2026-12-31" / "lines.csv", infer_schema=False)
+    engine = pl.read_csv(tmp_path / "out" / "2025-12-31" / "lines.csv", infer_schema=False)
     number = pl.col("event_id", "beneficiary_id").str.to_integer()
     minor = pl.col("gross", "commission").str.replace(".", "", literal=True).str.to_integer()
     key = ["event_id", "level"]

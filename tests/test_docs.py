@@ -22,9 +22,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from commission_engine.__main__ import main
+from commission_engine.__main__ import main, program
 from commission_engine.calendar import Window
-from commission_engine.cli import app
 from commission_engine.ingest.columns import COLUMNS
 from commission_engine.money import Rounding
 from commission_engine.plan.read import parse_plan
@@ -35,7 +34,10 @@ from commission_engine.settings import NAMES, PREFIX, variable_of
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in sorted(
     (ROOT / "docs").glob("*.md"))))  # fmt: skip
-RUNNABLE = ("README.md", "docs/operating.md", "docs/explaining.md", "docs/bounds.md")
+RUNNABLE = (
+    "README.md", "docs/operating.md", "docs/care.md", "docs/sources.md", "docs/explaining.md",
+    "docs/bounds.md", "docs/payouts.md", "docs/watching.md", "docs/corrections.md",
+)  # fmt: skip
 BLOCK = re.compile(r"^```(\w*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -203,7 +205,7 @@ def test_every_setting_is_explained() -> None:
 
 def test_every_command_and_its_options_are_explained() -> None:
     operating = page("docs/operating.md")
-    found = dict(_commands(typer.main.get_command(app), "commission"))
+    found = dict(_commands(typer.main.get_command(program()), "commission"))
     assert len(found) >= 18
     for words, options in found.items():
         assert f"\n| `{words}` | " in operating, words

@@ -18,19 +18,20 @@ ENGINE = ROOT / "commission_engine"
 
 # Each layer imports from those above it in this table, never from beside or below.
 LAYERS = (
-    ("problems", "calendar", "resources", "raw"),
-    ("money", "verdict", "mend"),
+    ("problems", "calendar", "resources", "raw", "identity", "webhook"),
+    ("money", "verdict", "mend", "hooks", "logs", "timetable"),
     ("plan", "tree", "bounds"),
     ("segments", "settings"),
     ("ingest", "decide"),
     ("spark",),
     ("ledger",),
     ("publish", "book"),
-    ("holding", "trail"),
+    ("holding", "trail", "further", "metrics"),
     ("imports", "night"),
-    ("derive",),
-    ("plan_apply", "moves", "releases", "verify", "explain"),
+    ("derive", "payouts", "compare", "corrected"),
+    ("plan_apply", "moves", "releases", "correct", "verify", "explain", "dump"),
     ("folder_import", "replay"),
+    ("sources",),
     ("cli",),
     ("jobs",),
     ("__main__",),
@@ -38,9 +39,10 @@ LAYERS = (
 
 FRAMES = {"ingest", "decide", "tree", "book", "ledger", "publish", "verdict", "imports", "night",
           "moves", "mend", "verify", "cli", "segments", "spark", "holding", "releases",
-          "trail", "derive", "explain", "replay"}  # fmt: skip
+          "trail", "derive", "compare", "dump", "explain", "replay", "sources",
+          "payouts", "further", "corrected", "correct"}  # fmt: skip
 HOMES = {
-    "sqlalchemy": {"book", "migrations"},
+    "sqlalchemy": {"book", "migrations", "commission_engine/sources/sql.py"},
     "alembic": {"book", "migrations"},
     "psycopg": {"book"},
     "networkx": {"tree"},
@@ -48,13 +50,13 @@ HOMES = {
     "babel": {"money"},
     "iso4217": {"money"},
     "tzdata": {"calendar"},
-    "typer": {"cli"},
+    "typer": {"cli", "jobs/command.py"},
     "rich": {"cli"},
     "apscheduler": {"jobs"},
     "cronsim": {"jobs"},
     "polars": FRAMES,
     "numpy": FRAMES | {"calendar"},
-    "obstore": {"segments"},
+    "obstore": {"segments", "commission_engine/sources/objects.py"},
     "pyspark": {"spark"},
     "pyarrow": {"spark"},
 }
@@ -132,7 +134,8 @@ def test_each_outside_library_has_its_home() -> None:
             ours = library in {"commission_engine", "jobs", "migrations"}
             if ours or library in sys.stdlib_module_names:
                 continue
-            if group(path) not in HOMES.get(library, set()):
+            file = path.relative_to(ROOT).as_posix()
+            if {group(path), file}.isdisjoint(HOMES.get(library, set())):
                 strays.append(f"{path.relative_to(ROOT)} imports {library}")
     assert strays == []
 
@@ -271,10 +274,14 @@ def test_every_reason_has_a_use() -> None:
 
 
 def test_every_table_is_explained() -> None:
-    source = Path(schema.__file__).read_text("utf-8").splitlines()
+    source = [
+        line
+        for path in (ENGINE / "book").glob("schema*.py")
+        for line in path.read_text("utf-8").splitlines()
+    ]
     docs = "\n".join(path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md"))
     for table in schema.metadata.tables:
         (line,) = [
-            line for line in source if line.startswith((f"{table} = _table(", f"{table} = _keyed("))
+            line for line in source if line.startswith((f"{table} = table(", f"{table} = keyed("))
         ]
         assert "#" in line or f"`{table}`" in docs, f"{table}: what is it?"

@@ -255,7 +255,7 @@ def events(*rows: tuple[int, int, int, int]) -> Events:
     event, order, currency, amount = (ints(row[n] for row in rows) for n in range(4))
     zeros = ints(0 for _ in rows)
     days = ints(range(50, 50 + len(rows)))
-    return Events(event, order, zeros, currency, amount, zeros, zeros, days, zeros)
+    return Events(event, order, zeros, currency, amount, zeros, zeros, days, zeros, zeros)
 
 
 def lines(*rows: tuple[int, int, int, int]) -> Lines:

@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import date
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -214,9 +215,24 @@ def test_tables_under_other_names_are_named(commission: Program, tmp_path: Path)
     assert done.err.startswith("not looked at: affiliate.csv, earnings (1).csv\nreferrals:")
 
 
-def test_a_date_in_the_future_is_warned_of(commission: Program, tmp_path: Path) -> None:
+def test_a_date_in_the_future_is_refused(commission: Program, tmp_path: Path) -> None:
+    """After it no earlier date could run, and a machine's clock may be wrong."""
     done = commission("run", shop(tmp_path / "in"), "--date", "2999-01-01")
-    assert (done.code, "warning: 2999-01-01 is in the future" in done.err) == (0, True)
+    assert done.code == 2
+    assert done.err.startswith("error: 2999-01-01 is in the future: it is ")
+    assert "in Europe/Berlin\nNothing was changed. A date runs when it is over" in done.err
+    assert json.loads(commission("runs", "--json").out) == []
+
+
+def test_the_day_that_is_today_where_the_programme_is_can_run(
+    commission: Program, tmp_path: Path
+) -> None:
+    """On Kiritimati a day begins fourteen hours before it does in Greenwich."""
+    there = PLAN.replace("Europe/Berlin", "Pacific/Kiritimati")
+    folder = shop(tmp_path / "in", plan=there)
+    today = datetime.now(ZoneInfo("Pacific/Kiritimati")).date()
+    assert commission("run", folder, "--date", today + timedelta(2)).code == 2
+    assert commission("run", folder, "--date", today).code == 0
 
 
 def test_a_broken_manifest_is_not_taken_for_a_published_one(

@@ -1,17 +1,21 @@
 """Settings: which source holds, and what is said of those that cannot be."""
 
 from collections.abc import Mapping
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from commission_engine.calendar import day_of
 from commission_engine.problems import UsageError
 from commission_engine.settings import NAMES, Setting, read_settings
+from commission_engine.timetable import Timetable
 
 ENVIRONMENT = {
     "COMMISSION_DATABASE": "sqlite:///environment.db",
     "COMMISSION_OUT": "environment-out",
+    "COMMISSION_SOURCES": "environment.toml",
     "COMMISSION_DOCUMENTS": "all",
     "COMMISSION_FORMATS": "csv, csv",
     "COMMISSION_LINES_STORE": "environment-lines",
@@ -20,6 +24,21 @@ ENVIRONMENT = {
     "COMMISSION_BOUNDS_MEDIAN_AFTER": "8",
     "COMMISSION_BOUNDS_PAYOUT": "USD=10.00, JPY=5",
     "COMMISSION_BOUNDS_LINES_PER_BENEFICIARY": "7",
+    "COMMISSION_PAYOUTS_APPROVAL": "two-person",
+    "COMMISSION_LOG_FORMAT": "json",
+    "COMMISSION_LOG_FILE": "runs.log",
+    "COMMISSION_METRICS_TEXTFILE": "commission.prom",
+    "COMMISSION_HOOKS_COMPLETED": "./tell --ops",
+    "COMMISSION_HOOKS_FAILED": "https://example.com/failed",
+    "COMMISSION_HOOKS_HELD": "./held",
+    "COMMISSION_HOOKS_SECRET": "no setting, and no fault",
+    "COMMISSION_SCHEDULE_AT": "23:59",
+    "COMMISSION_SCHEDULE_ZONE": "Asia/Tokyo",
+    "COMMISSION_SCHEDULE_INPUT": "in",
+    "COMMISSION_SCHEDULE_FIRST": "2026-11-20",
+    "COMMISSION_SCHEDULE_MOST_DAYS": "7",
+    "COMMISSION_SCHEDULE_VERIFY": "false",
+    "COMMISSION_SCHEDULE_LOOK_SECONDS": "5",
     "HOME": "/somewhere",
 }
 FILE = """\
@@ -36,6 +55,48 @@ NO_BOUNDS = {
     "bounds.median_after": Setting(7, "default"),
     "bounds.payout": Setting("off", "default"),
     "bounds.lines_per_beneficiary": Setting("off", "default"),
+}
+NOT_WATCHED = {
+    "log.format": Setting("text", "default"),
+    "log.file": Setting("", "default"),
+    "metrics.textfile": Setting("", "default"),
+    "hooks.completed": Setting("", "default"),
+    "hooks.failed": Setting("", "default"),
+    "hooks.held": Setting("", "default"),
+}
+ONE_PERSON = {"payouts.approval": Setting("one-person", "default")}
+TWO_PERSON = {"payouts.approval": Setting("two-person", "COMMISSION_PAYOUTS_APPROVAL")}
+NO_SCHEDULE = {
+    "schedule.at": Setting("02:30", "default"),
+    "schedule.zone": Setting("plan", "default"),
+    "schedule.input": Setting("", "default"),
+    "schedule.first": Setting("", "default"),
+    "schedule.most_days": Setting(31, "default"),
+    "schedule.verify": Setting(True, "default"),
+    "schedule.look_seconds": Setting(60, "default"),
+}
+WATCHED_BY_THE_ENVIRONMENT = {
+    name: Setting(value, f"COMMISSION_{name.upper().replace('.', '_')}")
+    for name, value in {
+        "log.format": "json",
+        "log.file": "runs.log",
+        "metrics.textfile": "commission.prom",
+        "hooks.completed": "./tell --ops",
+        "hooks.failed": "https://example.com/failed",
+        "hooks.held": "./held",
+    }.items()
+}
+SCHEDULE_OF_THE_ENVIRONMENT = {
+    name: Setting(value, f"COMMISSION_{name.upper().replace('.', '_')}")
+    for name, value in {
+        "schedule.at": "23:59",
+        "schedule.zone": "Asia/Tokyo",
+        "schedule.input": "in",
+        "schedule.first": "2026-11-20",
+        "schedule.most_days": 7,
+        "schedule.verify": False,
+        "schedule.look_seconds": 5,
+    }.items()
 }
 BOUNDS_OF_THE_ENVIRONMENT = {
     name: Setting(value, f"COMMISSION_BOUNDS_{name.removeprefix('bounds.').upper()}")
@@ -88,10 +149,14 @@ def test_without_any_source_the_defaults_hold() -> None:
     assert found() == {
         "database": Setting("sqlite:///commission.db", "default"),
         "out": Setting("out", "default"),
+        "sources": Setting("config/sources.toml", "default"),
         "lines.store": Setting("database", "default"),
         "documents": Setting("paid", "default"),
         "formats": Setting(["csv"], "default"),
         **NO_BOUNDS,
+        **NO_SCHEDULE,
+        **ONE_PERSON,
+        **NOT_WATCHED,
     }
 
 
@@ -103,10 +168,14 @@ def test_the_file_goes_before_the_defaults() -> None:
     assert found() == {
         "database": Setting("sqlite:///commission.db", "default"),
         "out": Setting("file-out", "config/engine.toml"),
+        "sources": Setting("config/sources.toml", "default"),
         "lines.store": Setting("s3://bucket/acme", "config/engine.toml"),
         "documents": Setting("none", "config/engine.toml"),
         "formats": Setting(["csv"], "default"),
         **NO_BOUNDS,
+        **NO_SCHEDULE,
+        **ONE_PERSON,
+        **NOT_WATCHED,
         "bounds.payout": Setting({"USD": "1.00"}, "config/engine.toml"),
     }
 
@@ -116,10 +185,14 @@ def test_the_environment_goes_before_the_file() -> None:
     assert found(environment=ENVIRONMENT) == {
         "database": Setting("sqlite:///environment.db", "COMMISSION_DATABASE"),
         "out": Setting("environment-out", "COMMISSION_OUT"),
+        "sources": Setting("environment.toml", "COMMISSION_SOURCES"),
         "lines.store": Setting("environment-lines", "COMMISSION_LINES_STORE"),
         "documents": Setting("all", "COMMISSION_DOCUMENTS"),
         "formats": Setting(["csv", "csv"], "COMMISSION_FORMATS"),
         **BOUNDS_OF_THE_ENVIRONMENT,
+        **SCHEDULE_OF_THE_ENVIRONMENT,
+        **TWO_PERSON,
+        **WATCHED_BY_THE_ENVIRONMENT,
     }
 
 
@@ -128,10 +201,14 @@ def test_an_option_goes_before_everything() -> None:
     assert found(OPTIONS, ENVIRONMENT) == {
         "database": Setting("sqlite:///option.db", "option --database"),
         "out": Setting("option-out", "option --out"),
+        "sources": Setting("environment.toml", "COMMISSION_SOURCES"),
         "lines.store": Setting("option-lines", "option --lines-store"),
         "documents": Setting("all", "COMMISSION_DOCUMENTS"),
         "formats": Setting(["csv", "csv"], "COMMISSION_FORMATS"),
         **BOUNDS_OF_THE_ENVIRONMENT,
+        **SCHEDULE_OF_THE_ENVIRONMENT,
+        **TWO_PERSON,
+        **WATCHED_BY_THE_ENVIRONMENT,
     }
 
 
@@ -194,6 +271,39 @@ def test_unknown_names_are_told() -> None:
 def test_an_impossible_value_is_refused(text: str, message: str) -> None:
     written(text)
     assert refused({}, {}) == (message, "`commission config show` lists all.")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('at = "2:30"', """at: '2:30' is not a time of day in quotes, such as "02:30\""""),
+        ('at = "24:00"', """at: '24:00' is not a time of day in quotes, such as "02:30\""""),
+        ("at = 230", 'at: 230 is not a time of day in quotes, such as "02:30"'),
+        ('zone = "Berlin"',
+         """zone: 'Berlin' is neither "plan" nor a zone such as "Europe/Berlin\""""),
+        ("zone = 1", 'zone: 1 is neither "plan" nor a zone such as "Europe/Berlin"'),
+        ("input = []", "input: [] is not the name of a folder"),
+        ('first = "2026-02-30"', "first: '2026-02-30' is not a day, such as 2026-11-20"),
+        ("first = 2026", "first: 2026 is not a day, such as 2026-11-20"),
+        ("most_days = 0", "most_days: 0 is not a whole number from 1 to 3660"),
+        ("most_days = true", "most_days: True is not a whole number from 1 to 3660"),
+        ('verify = "yes"', "verify: 'yes' is neither true nor false"),
+        ("look_seconds = 3601", "look_seconds: 3601 is not a whole number from 1 to 3600"),
+    ],
+)  # fmt: skip
+def test_an_impossible_value_of_the_schedule_is_refused(line: str, message: str) -> None:
+    written(f"[schedule]\n{line}\n")
+    assert refused({}, {})[0] == f"config/engine.toml: schedule.{message}"
+
+
+def test_the_timetable_of_the_settings() -> None:
+    written('[schedule]\nat = "00:05"\nzone = "Asia/Tokyo"\nfirst = 2026-11-20\n')
+    assert read_settings({}, {}).timetable == Timetable(
+        at=time(0, 5), zone="Asia/Tokyo", first=day_of(date(2026, 11, 20))
+    )
+    assert read_settings({}, {"COMMISSION_SCHEDULE_FIRST": "2026-11-21"}).timetable.first == day_of(
+        date(2026, 11, 21)
+    )
 
 
 def test_where_an_impossible_value_came_from_is_said() -> None:

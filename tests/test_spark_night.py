@@ -33,12 +33,12 @@ def test_nights_on_spark_say_and_publish_the_same(sqlite_books: Fresh, tmp_path:
 
 def test_the_option_of_the_command(commission: Program, tmp_path: Path) -> None:
     done = commission(
-        "run", WORKED, "--date", "2026-12-31", "--out", tmp_path / "there",
+        "run", WORKED, "--date", "2026-03-31", "--out", tmp_path / "there",
         "--engine", "spark", "--master", "local[2]",
     )  # fmt: skip
     assert done.code == 0, done.err
     elsewhere = f"sqlite:///{tmp_path / 'here.db'}"
     assert commission(
-        "run", WORKED, "--date", "2026-12-31", "--out", tmp_path / "here", "--database", elsewhere
+        "run", WORKED, "--date", "2026-03-31", "--out", tmp_path / "here", "--database", elsewhere
     ).code == 0  # fmt: skip
     assert tree(tmp_path / "there") == tree(tmp_path / "here")

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
-from commission_engine.book import bulk
+from commission_engine.book import bulk, corrections
 from commission_engine.book.decided import Numbers
 from commission_engine.book.digests import ROWS, Digest, digest_of, hashed
 from commission_engine.book.runs import Due
@@ -36,7 +36,8 @@ def anchor_of(previous: Mapping[str, Any] | None, said: Mapping[str, Any]) -> di
 def facts_of_run(connection: sa.Connection, due: Due, after: int, known: int) -> dict[str, Any]:
     """Digests of what a run processed, and learned of people: in intakes beyond `after`, up to
     `known`."""
-    return {"events": _events(connection, due), **_people(connection, after, known)}
+    corrected = _corrections(connection, due, after, known)
+    return {"events": _events(connection, due), **_people(connection, after, known), **corrected}
 
 
 def facts_of_the_past(connection: sa.Connection, known: int) -> dict[str, Any]:
@@ -88,6 +89,22 @@ def _events(connection: sa.Connection, due: Due) -> dict[str, Any]:
         )
     return {"rows": digest.rows, "sha256": digest.sha256()}
 
+
+def _corrections(connection: sa.Connection, due: Due, after: int, known: int) -> dict[str, Any]:
+    """What a run books of corrections; nothing where there are none."""
+    said = {}
+    if len(due.adjusted):
+        which = pl.Series(due.events.event[due.adjusted.row])
+        told = corrections.told(connection, which).select(_ADJUSTED).sort("event_id")
+        said["adjustments"] = digest_of(told)
+    ups = [each for each in corrections.true_ups(connection, known) if each.intake > after]
+    if ups:
+        days = {"first": [each.first for each in ups], "last": [each.last for each in ups]}
+        said["true_ups"] = digest_of(pl.DataFrame(days))
+    return said
+
+
+_ADJUSTED = ("event_id", "affiliate_id", "level", "available_day", "corrects", "reason")
 
 _NAMED = {"number": pl.Int64, "text": pl.String}
 

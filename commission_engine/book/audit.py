@@ -104,7 +104,7 @@ def record(
     """
     last = _last(connection)
     if last and last.what == BEGIN and what != BOUND:
-        _bind_what_is_there(connection, signed, last)
+        _bind_what_is_there(connection, signed, last, spans or {})
         last = _last(connection)
     rows = {name: span._asdict() for name, span in (spans or {}).items()}
     row = Row(
@@ -141,7 +141,7 @@ def learned(
     record(connection, signed, kind, str(number), details, spans)
 
 
-_OF_KIND = {"plan": "plan_version", "release": "release"}
+_OF_KIND = {"plan": "plan_version", "true-up": "plan_version", "release": "release"}
 
 
 def settled_on(
@@ -178,8 +178,11 @@ def published(connection: sa.Connection, signed: Signed, day: Day) -> None:
     record(connection, signed, FILES, _name(day), {}, {table.name: span} if span else {})
 
 
-def _bind_what_is_there(connection: sa.Connection, signed: Signed, begin: Row) -> None:
-    """Bind everything that the book held when its trail began."""
+def _bind_what_is_there(
+    connection: sa.Connection, signed: Signed, begin: Row, coming: Spans
+) -> None:
+    """Bind everything that the book held when its trail began; `coming` is what the change has
+    added that comes first."""
     said = begin.told()
     lasts = {"intake": said["intake"], "day": said["last_run"]}
     spans: Spans = {}
@@ -192,7 +195,11 @@ def _bind_what_is_there(connection: sa.Connection, signed: Signed, begin: Row) -
             last = lasts["intake"] if name == "intake" else EVER
         else:
             last = lasts["intake"] if key == "intake" else lasts["day"]
-        if last is not None and (span := _span_of_all(connection, table, last)):
+        # What a change adds to old runs (their files' hashes, their archive) no program before the
+        # trail knew: there is nothing of it but what comes.
+        if last is None or (name in coming and coming[name].first <= last):
+            continue
+        if span := _span_of_all(connection, table, last):
             spans[name] = span
     homes = spans["line_home"].last if "line_home" in spans else 0
     facts = facts_of_the_past(connection, lasts["intake"])
@@ -218,6 +225,12 @@ def _span_of_all(connection: sa.Connection, table: sa.Table, last: int) -> Span 
 def rows(connection: sa.Connection) -> list[Row]:
     """The whole trail, by number."""
     return [Row(*row) for row in connection.execute(sa.select(audit).order_by(audit.c.id))]
+
+
+def head(connection: sa.Connection) -> tuple[int, str]:
+    """The number and the hash of the last row; 0 and zeros as long as there is none."""
+    last = _last(connection)
+    return (last.id, last.hash) if last else (0, BEFORE_ALL)
 
 
 def anchor_of_run(connection: sa.Connection, day: Day) -> dict[str, Any] | None:

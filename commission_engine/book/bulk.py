@@ -203,13 +203,21 @@ def frame(
     query that gives 0 and 1. Rows are taken in parts, because as Python objects they are many
     times larger than as columns.
     """
+    written = {name: pl.Int64 if kind == pl.Boolean else kind for name, kind in schema.items()}
+    parts = list(frames(connection, query, written)) or [pl.DataFrame(schema=written)]
+    rows = parts[0] if len(parts) == 1 else pl.concat(parts, rechunk=True)
+    return rows.cast(pl.Schema(schema)) if pl.Boolean in schema.values() else rows
+
+
+def frames(
+    connection: sa.Connection, query: sa.Executable, schema: Mapping[str, Any]
+) -> Iterator[pl.DataFrame]:
+    """The rows of a query part by part, whole numbers and texts; as long as there are more, nothing
+    else can be asked on the connection."""
     # A row of one empty text would be an empty line, which a reader of CSV passes over.
     lone_text = tuple(schema.values()) == (pl.String,)
     read = _copied if connection.dialect.name == "postgresql" and not lone_text else _fetched
-    written = {name: pl.Int64 if kind == pl.Boolean else kind for name, kind in schema.items()}
-    parts = list(read(connection, query, written)) or [pl.DataFrame(schema=written)]
-    rows = parts[0] if len(parts) == 1 else pl.concat(parts, rechunk=True)
-    return rows.cast(pl.Schema(schema)) if pl.Boolean in schema.values() else rows
+    yield from read(connection, query, dict(schema))
 
 
 def _fetched(

@@ -7,14 +7,10 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
+from commission_engine.book import revisions
 from commission_engine.problems import CommissionError, Passing, TryAgain, UsageError
-from commission_engine.resources import folder
 
 Connection: TypeAlias = sa.Connection
 Engine: TypeAlias = sa.Engine
@@ -186,22 +182,14 @@ def migrate(engine: sa.Engine) -> None:
 
     A database that a newer program has written is refused.
     """
-    script = ScriptDirectory(str(folder("migrations")))
-    newest = script.get_current_head()
     with reading(engine) as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    if current == newest:
+        current = revisions.current(connection)
+    if current == revisions.newest():
         return
-    known = {revision.revision for revision in script.walk_revisions()}
-    if current is not None and current not in known:
-        raise CommissionError(
-            f"the book's schema is {current}, newer than this program knows ({newest})",
-            "Nothing was changed. Install the version of commission-engine that wrote it.",
-        )
-    config = Config()
-    config.set_main_option("script_location", str(folder("migrations")).replace("%", "%%"))
+    revisions.refuse_unknown(
+        current,
+        "the book's",
+        "Nothing was changed. Install the version of commission-engine that wrote it.",
+    )
     with writing(engine) as connection:
-        if engine.dialect.name == "postgresql":  # two first commands at once: one migrates
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(1919250543)")
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        revisions.move(connection, revisions.newest())

@@ -18,6 +18,7 @@ from commission_engine.book.lines import LineStore, where_kept
 from commission_engine.book.schema import affiliate, currency, event, run
 from commission_engine.book.views import LINES
 from commission_engine.calendar import Day, Ints
+from commission_engine.decide.adjusted import NO_TERMS
 from commission_engine.decide.kernel import REASONS, Events, Lines
 from commission_engine.problems import CommissionError
 
@@ -25,9 +26,9 @@ LINES_AT_ONCE = 500_000
 """Lines that are there as text at a time."""
 
 PERIOD: dict[Any, Any] = {
-    name: kind for name, kind in LINES.items() if name not in ("event_id", "order_id", "order_us")
+    name: kind for name, kind in LINES.items() if name not in ("order_id", "order_us")
 }
-"""What documents say of lines."""
+"""What documents say of lines; of a run's own lines only adjustments have their event_id."""
 
 
 class Numbers:
@@ -182,6 +183,7 @@ class Decided:
         return pl.DataFrame(
             {
                 "run_day": np.full(len(rows), self.day, np.int64),
+                "event_id": self._of_adjustments(lines),
                 "occurred_us": self._occurred_us.gather(lines.row),
                 "earner_id": people.gather(self._people(events.earner)),
                 "level": lines.level,
@@ -197,6 +199,14 @@ class Decided:
                 "is_reversal": events.event != events.order,
             }
         ).cast(PERIOD)
+
+    def _of_adjustments(self, lines: Lines) -> pl.Series:
+        """The event_id of each of these lines that is an adjustment, else null."""
+        ids = pl.Series([None], dtype=pl.String).new_from_index(0, len(lines))
+        adjusted = np.flatnonzero(lines.terms_day == NO_TERMS)
+        if not len(adjusted):
+            return ids
+        return ids.scatter(adjusted, self._event_id.gather(lines.row[adjusted]))
 
     def _said_of_events(self, first: int, end: int) -> pl.DataFrame:
         events = self._events

@@ -132,6 +132,19 @@ KEYS = {
     "hold": "run_day",
     "release": "intake",
     "published": "run_day",
+    "payout_step": "intake",
+    "payment_file": "intake",
+    "payment_file_written": "file",
+    "minimum_override": "intake",
+    "source_fetch": "id",
+    "source_file": "fetch_id",
+    "adjustment": "intake",
+    "true_up": "intake",
+    "cap_shift": "intake",
+    "proposal": "intake",
+    "proposal_end": "intake",
+    "archived": "intake",
+    "archive_home": "intake",
 }
 """The tables whose rows the audit trail binds, and the column that says which row binds them."""
 

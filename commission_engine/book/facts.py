@@ -18,6 +18,7 @@ from commission_engine.book import bulk
 from commission_engine.book.digests import Added, Spans
 from commission_engine.book.order import processing_order, roots_of
 from commission_engine.book.schema import (
+    PEOPLE_SAID,
     affiliate,
     currency,
     event,
@@ -25,13 +26,10 @@ from commission_engine.book.schema import (
     plan_version,
     profile,
     referral,
-    refusal,
-    release,
-    run,
 )
+from commission_engine.book.schema_people import adjustment
 from commission_engine.plan.record import from_json, plan_hash, to_json
 from commission_engine.plan.terms import Plan
-from commission_engine.problems import Refusal
 from commission_engine.tree.forest import NOBODY
 
 PROFILE = ("name", "email", "country", "locale", "status", "extra")
@@ -84,7 +82,8 @@ def open_intake(
 
 
 def known_events(connection: sa.Connection, rows: pl.DataFrame) -> pl.DataFrame:
-    """Every event whose id is an `event_id` or a `reverses` of `rows`; columns EVENTS."""
+    """Every event whose id is an `event_id` or a `reverses` of `rows`; columns EVENTS. `root_id` of
+    an adjustment is empty: it is no order."""
     if _empty(connection, event):
         return pl.DataFrame(schema=EVENTS)
     root = event.alias("root")
@@ -98,12 +97,13 @@ def known_events(connection: sa.Connection, rows: pl.DataFrame) -> pl.DataFrame:
                 event.c.amount_minor,
                 currency.c.code,
                 event.c.root,
-                root.c.event_id.label("root_id"),
+                sa.case((adjustment.c.event.is_not(None), ""), else_=root.c.event_id),
             )
             .join_from(asked, event, event.c.event_id == asked.c.value)
             .join(affiliate, affiliate.c.id == event.c.affiliate)
             .join(currency, currency.c.id == event.c.currency)
             .join(root, root.c.id == event.c.root)
+            .outerjoin(adjustment, adjustment.c.event == event.c.id)
         )
         return bulk.frame(connection, query, EVENTS)
 
@@ -196,7 +196,7 @@ def miscounted(connection: sa.Connection) -> pl.DataFrame:
             sa.select(table.c.intake.label("id"), sa.func.count().label("held")).group_by(
                 table.c.intake
             )
-            for table in (profile, referral, event, plan_version, release)
+            for table in (profile, referral, event, plan_version, *PEOPLE_SAID)
         )
     ).subquery()
     schema = {"id": pl.Int64, "kind": pl.String, "accepted": pl.Int64, "held": pl.Int64}
@@ -351,43 +351,6 @@ def add_events(
     return added.spans
 
 
-def add_refusals(
-    connection: sa.Connection, kind: str, refused: Sequence[Refusal], number: int
-) -> Spans:
-    """Keep refused rows whole."""
-    added = Added(connection)
-    first = bulk.next_number(connection, refusal.c.id)
-    rows = [
-        (each.file, each.line, str(each.code), each.column, each.text, each.message, each.raw)
-        for each in refused
-    ]
-    names = ("file", "line", "code", "column_name", "text", "message", "raw")
-    schema = {name: pl.Int64 if name == "line" else pl.String for name in names}
-    frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
-        id=pl.int_range(first, first + pl.len(), dtype=pl.Int64),
-        intake=pl.lit(number),
-        kind=pl.lit(kind),
-    )
-    added.rows(refusal, frame.to_dict())
-    return added.spans
-
-
-def not_yet_refused(
-    connection: sa.Connection, kind: str, refused: Sequence[Refusal]
-) -> list[Refusal]:
-    """Those of `refused` that were not refused since the last run in just the same way."""
-    since = sa.select(sa.func.coalesce(sa.func.max(run.c.intake), 0)).scalar_subquery()
-    query = sa.select(
-        refusal.c.file, refusal.c.line, refusal.c.code, refusal.c.column_name, refusal.c.raw
-    ).where(refusal.c.kind == kind, refusal.c.intake > since)
-    seen = {tuple(row) for row in connection.execute(query)}
-    return [
-        each
-        for each in refused
-        if (each.file, each.line, str(each.code), each.column, each.raw) not in seen
-    ]
-
-
 def number_currencies(
     added: Added, codes: pl.Series, decimals: Mapping[str, int]
 ) -> dict[str, int]:
@@ -429,9 +392,10 @@ def current_plan_version(connection: sa.Connection) -> int:
 
 
 def highest_level(connection: sa.Connection) -> int:
-    """Of all levels that were ever paid; terms are only ever added to a plan."""
-    plan = current_plan(connection)
-    terms = plan.terms if plan else ()
+    """Of all levels that were ever paid."""
+    records = connection.execute(sa.select(plan_version.c.record)).scalars()
+    plans = [from_json(record) for record in records]
+    terms = [each for plan in plans for each in plan.terms]
     return max((level.level for each in terms for level in each.levels), default=0)
 
 

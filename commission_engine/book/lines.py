@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from commission_engine.book import bulk, facts
 from commission_engine.book.schema import event, line, line_home, referral, run, segment
+from commission_engine.book.two_homes import TwoHomes, archive_place, archived_rows
 from commission_engine.calendar import Day, date_of
 from commission_engine.decide.groups import stable_order
 from commission_engine.decide.kernel import Events, Lines
@@ -93,7 +94,24 @@ def for_run(connection: sa.Connection, wanted: str) -> LineStore:
     place is removed. A place other than the book's own is taken for the same one moved, if every
     segment proves to be there; else, and for another kind of home, UsageError.
     """
-    kept = _kept(connection)
+    store = _of_settings(connection, wanted)
+    if isinstance(store, InSegments):
+        listed = {each.name for each in listed_segments(connection)}
+        segments.sweep(store.place, owner(connection), listed)
+    return store
+
+
+def for_dry_run(connection: sa.Connection, wanted: str) -> LineStore:
+    """As `for_run`, for a run that is undone: outside the database nothing is written."""
+    store = _of_settings(connection, wanted)
+    if not isinstance(store, InSegments):
+        return store
+    store.place.size("any")  # it has to be within reach all the same
+    return Undone(store.place)
+
+
+def _of_settings(connection: sa.Connection, wanted: str) -> "InDatabase | InSegments":
+    kept = where_lines_are(connection)
     if wanted == DATABASE:
         if kept not in (None, DATABASE):
             raise UsageError(
@@ -107,20 +125,35 @@ def for_run(connection: sa.Connection, wanted: str) -> LineStore:
             f"this book keeps its lines in the database, the settings say lines.store = {wanted!r}",
             'A book has one home for its lines. Set lines.store = "database".',
         )
-    listed = _listed(connection)
     if kept is not None and str(place) != kept:
-        _prove_moved(place, kept, listed)
+        prove_moved(place, kept, listed_segments(connection))
         _keep(connection, str(place))
-    segments.sweep(place, _owner(connection), {each.name for each in listed})
     return InSegments(place, new=kept is None)
 
 
 def where_kept(connection: sa.Connection, wanted: str | None = None) -> LineStore:
     """The lines of a book, to look at. `wanted` is where a folder that has moved is now."""
-    kept = _kept(connection)
-    if kept in (None, DATABASE):
+    kept = where_lines_are(connection)
+    archive = archive_place(connection) if kept == DATABASE else None
+    if kept is None or (kept == DATABASE and archive is None):
         return InDatabase()
-    return InSegments(place_of(wanted if wanted not in (None, DATABASE) else str(kept)))
+    place = place_of(wanted if wanted not in (None, DATABASE) else str(archive or kept))
+    if archive is None:
+        return InSegments(place)
+    return TwoHomes(InSegments(place), InDatabase(), archived_rows(connection))
+
+
+def outside(connection: sa.Connection, wanted: str | None = None) -> list[tuple[Place, Segment]]:
+    """The segments of a book and where each is, whatever the revision of its tables. `wanted` as
+    for `where_kept`."""
+    there = sa.inspect(connection)
+    listed = listed_segments(connection) if there.has_table(segment.name) else []
+    if not listed:
+        return []
+    kept = where_lines_are(connection)
+    home = archive_place(connection) if kept == DATABASE else kept
+    place = place_of(wanted if wanted not in (None, DATABASE) else str(home))
+    return [(place, each) for each in listed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +173,11 @@ class InDatabase:
             bulk.insert(connection, line, frame.to_dict())
 
     def of_run(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
-        parts = self._by_beneficiary(connection, day)
+        parts = self.by_beneficiary(connection, day)
         for frame in in_order(parts, ("event", "level"), LINES_AT_ONCE):
             yield _narrow(frame)
 
-    def _by_beneficiary(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
+    def by_beneficiary(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
         """A run's lines by beneficiary, some beneficiaries at a time."""
         of_day = sa.select(sa.func.min(line.c.beneficiary), sa.func.max(line.c.beneficiary))
         low, high = connection.execute(of_day.where(line.c.run_day == day)).one()
@@ -207,7 +240,7 @@ class InSegments:
     def add(
         self, connection: sa.Connection, day: Day, lines: pl.DataFrame | Iterable[pl.DataFrame]
     ) -> None:
-        kept = segments.keep(self.place, _owner(connection), day, _frames(lines, day))
+        kept = segments.keep(self.place, owner(connection), day, _frames(lines, day))
         rows = [asdict(each) for each in kept]
         if not rows:
             return
@@ -216,7 +249,7 @@ class InSegments:
         connection.execute(sa.insert(segment), rows)
 
     def of_run(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
-        listed = _listed(connection, segment.c.run_day == day)
+        listed = listed_segments(connection, segment.c.run_day == day)
         for frame in segments.by_event(self.place, listed):
             yield _narrow(frame)
 
@@ -243,7 +276,7 @@ class InSegments:
             conditions.append(pl.col("level") == question.level)
         if question.reason is not None:
             conditions.append(pl.col("reason") == question.reason)
-        listed = _listed(connection, *where)
+        listed = listed_segments(connection, *where)
         self._prove(listed, whole=not few)
         condition = pl.all_horizontal(conditions) if conditions else None
         return _narrow(segments.select(self.place, listed, condition)).sort("event", "level")
@@ -263,15 +296,25 @@ class InSegments:
         days = set(connection.execute(sa.select(run.c.day)).scalars())
         wrong = [
             f"table segment: rows of {date_of(day)}, which no run has"
-            for day in sorted({each.run_day for each in _listed(connection)} - days)
+            for day in sorted({each.run_day for each in listed_segments(connection)} - days)
         ]
         if connection.execute(sa.select(line.c.event).limit(1)).first():
             wrong.append(f"table line: has rows, but the lines are in {self.place}")
         return wrong
 
     def strays(self, connection: sa.Connection) -> list[str]:
-        found = segments.strays(self.place, {each.name for each in _listed(connection)})
+        found = segments.strays(self.place, {each.name for each in listed_segments(connection)})
         return [f"{self.place}/{name}: a segment that the book does not list" for name in found]
+
+
+class Undone(InSegments):
+    """The segments of a run that is undone: none is written."""
+
+    def add(
+        self, connection: sa.Connection, day: Day, lines: pl.DataFrame | Iterable[pl.DataFrame]
+    ) -> None:
+        for _ in _frames(lines, day):
+            pass
 
 
 def narrow(events: Events, lines: Lines) -> Iterator[pl.DataFrame]:
@@ -297,8 +340,8 @@ def narrow(events: Events, lines: Lines) -> Iterator[pl.DataFrame]:
         )
 
 
-def _kept(connection: sa.Connection) -> str | None:
-    """Where the book's lines are; None as long as it has none."""
+def where_lines_are(connection: sa.Connection) -> str | None:
+    """The home of a book's lines, but for archived runs; None as long as it has none."""
     latest = sa.select(line_home.c.place).order_by(line_home.c.id.desc()).limit(1)
     place: str | None = connection.execute(latest).scalar_one_or_none()
     return place
@@ -309,7 +352,8 @@ def _keep(connection: sa.Connection, place: str) -> None:
     connection.execute(sa.insert(line_home).values(id=number, place=place))
 
 
-def _prove_moved(place: Place, kept: str, listed: list[Segment]) -> None:
+def prove_moved(place: Place, kept: str, listed: list[Segment]) -> None:
+    """UsageError where these segments are not all at another place than the book knows."""
     for each in listed:
         try:
             segments.whole(place, each)
@@ -322,7 +366,7 @@ def _prove_moved(place: Place, kept: str, listed: list[Segment]) -> None:
             ) from why
 
 
-def _listed(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[Segment]:
+def listed_segments(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[Segment]:
     query = sa.select(segment).where(*where).order_by(segment.c.run_day, segment.c.number)
     return [Segment(**row) for row in connection.execute(query).mappings()]
 
@@ -346,7 +390,7 @@ def _possible(connection: sa.Connection, events: pl.Series, levels: int) -> pl.S
     return pl.Series(sorted(found), dtype=pl.Int64)
 
 
-def _owner(connection: sa.Connection) -> str:
+def owner(connection: sa.Connection) -> str:
     """A short name for this book among those that may share a place: a hash of its address."""
     url = connection.engine.url
     where = str(Path(url.database or "").resolve()) if url.host is None else url.database

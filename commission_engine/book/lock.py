@@ -111,6 +111,26 @@ class Worker:
         return found == self.token + 1
 
 
+@dataclass(slots=True)
+class Rehearsal(Worker):
+    """A worker whose transactions are all one, which is undone: a dry run of several steps, each
+    of which sees what those before it did."""
+
+    connection: sa.Connection
+
+    @contextmanager
+    def writing(self, *, keep: bool = True) -> Iterator[sa.Connection]:
+        """The one transaction; `keep` asks for nothing here."""
+        yield self.connection
+
+
+@contextmanager
+def rehearsing(worker: Worker) -> Iterator[Rehearsal]:
+    """Whatever is done in this block with the worker that it gives is undone at its end."""
+    with worker.writing(keep=False) as connection:
+        yield Rehearsal(worker.engine, worker.token, connection)
+
+
 def _token(connection: sa.Connection, *, settled: bool = False) -> int:
     """The newest token; `settled`: after whatever transaction is about to change it."""
     query = sa.select(lease.c.token)
@@ -140,6 +160,21 @@ def working(engine: sa.Engine, holder: str, since: str) -> Iterator[Worker]:
             change = sa.insert(lease) if token is None else sa.update(lease)
             connection.execute(change.values(row))
         yield Worker(engine, row["token"])  # type: ignore[arg-type]
+
+
+@contextmanager
+def alone(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One transaction while nobody works on the book, which need not have tables yet; Locked at
+    once if somebody does."""
+    if engine.dialect.name != "postgresql":
+        with _held(engine), connect.writing(engine) as connection:
+            yield connection
+        return
+    with connect.writing(engine) as connection:
+        question = sa.select(sa.func.pg_try_advisory_xact_lock(_ADVISORY_KEY))
+        if not connection.execute(question).scalar_one():
+            raise _locked(engine)
+        yield connection
 
 
 @contextmanager
@@ -176,8 +211,56 @@ def _held(engine: sa.Engine) -> Iterator[None]:
 
 def _locked(engine: sa.Engine) -> Locked:
     with connect.reading(engine) as connection:
-        row = connection.execute(sa.select(lease.c.holder, lease.c.since)).one_or_none()
+        there = sa.inspect(connection).has_table(lease.name)
+        query = sa.select(lease.c.holder, lease.c.since)
+        row = connection.execute(query).one_or_none() if there else None
     who = f"{row.holder} works on it since {row.since}" if row else "another process works on it"
     return Locked(
         f"the book is in use: {who}", "Wait until it is done, then run the same command again."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who works on a book, and since when."""
+
+    who: str
+    since: str
+
+
+def holder(engine: sa.Engine) -> Holder | None:
+    """Who works on the book at this moment; to ask never keeps anybody from beginning."""
+    with connect.reading(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            held = connection.execute(_ADVISORY_LOCKS, {"key": _ADVISORY_KEY}).scalar_one() > 0
+        else:
+            held = _is_flocked(Path(f"{engine.url.database}.lock"))
+        row = connection.execute(sa.select(lease.c.holder, lease.c.since)).one_or_none()
+    return Holder(row.holder, row.since) if held and row else None
+
+
+_ADVISORY_LOCKS = sa.text(
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 0"
+    " AND objid = :key AND objsubid = 1"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
+def _is_flocked(path: Path) -> bool:
+    """As the system lists it. To try to take the lock could meet a run that begins right then;
+    only where there is no such list it is tried."""
+    try:
+        number = path.stat().st_ino
+        locks = Path("/proc/locks").read_text("ascii").splitlines()
+    except FileNotFoundError:
+        return path.exists() and _is_refused(path)
+    return any(" FLOCK " in each and f":{number} " in each for each in locks)
+
+
+def _is_refused(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

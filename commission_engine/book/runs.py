@@ -10,6 +10,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from commission_engine.book import bulk
+from commission_engine.book.corrections import TrueUp, adjusted, holding, true_ups
 from commission_engine.book.digests import Spans, span_of
 from commission_engine.book.order import processing_order
 from commission_engine.book.schema import (
@@ -26,6 +27,7 @@ from commission_engine.book.schema import (
     statement,
 )
 from commission_engine.calendar import Day, Ints, Zone
+from commission_engine.decide.adjusted import Adjusted
 from commission_engine.decide.kernel import Events
 from commission_engine.problems import CommissionError
 from commission_engine.tree.forest import Forest, Standing
@@ -79,12 +81,13 @@ class Due:
     """The events of a run in processing order, and the first that waits for a later date (-1).
 
     `texts` has, in the same order, what files say of them: event and occurred_us (Int64),
-    event_id (String).
+    event_id (String). `adjusted` says which of them are adjustments.
     """
 
     events: Events
     waiting_from: int
     texts: pl.DataFrame
+    adjusted: Adjusted
 
 
 def last_event(connection: sa.Connection) -> int:
@@ -92,13 +95,21 @@ def last_event(connection: sa.Connection) -> int:
 
 
 def due(
-    connection: sa.Connection, runs: Sequence[Run], day: Day, known: int, last: int, zone: Zone
+    connection: sa.Connection,
+    runs: Sequence[Run],
+    day: Day,
+    known: int,
+    last: int,
+    zone: Zone,
+    ups: Sequence[TrueUp] | None = None,
 ) -> Due:
     """What a run for `day` has to process that knows intakes up to `known`, events up to `last`.
 
     An event belongs to the first run that knew it and whose date is not before its local day.
-    `runs` are the completed runs before it.
+    `runs` are the completed runs before it. `ups` are the true-ups that hold; None: those that the
+    run knew.
     """
+    ups = true_ups(connection, known) if ups is None else ups
     previous = runs[-1] if runs else None
     first = 1
     if previous:
@@ -120,6 +131,10 @@ def due(
         rows = rows[place]
     number, order = rows["event"].to_numpy(), rows["order"].to_numpy()
     root_day = rows["root_day"].to_numpy()
+    decided_in = _run_of_root(runs, number, order, root_day)
+    intakes = [*(each.intake for each in runs), known]
+    days = [*(each.day for each in runs), day]
+    known_then = _of_runs(intakes, decided_in, len(number))
     events = Events(
         event=number,
         order=order,
@@ -129,10 +144,22 @@ def due(
         before=_before(connection, runs, number, order, zone),
         root_at=rows["root_at"].to_numpy(),
         root_day=root_day,
-        root_known=_known_at_root(runs, number, order, root_day, known),
+        root_known=known_then,
+        tree_known=(
+            _of_runs(
+                [
+                    max(each, up.intake if (up := holding(ups, on)) else each)
+                    for each, on in zip(intakes, days, strict=True)
+                ],
+                decided_in,
+                len(number),
+            )
+            if ups
+            else known_then
+        ),
     )
     texts = rows.select(pl.col("event").cast(pl.Int64), "event_id", "occurred_us")
-    return Due(events, waiting_from, texts)
+    return Due(events, waiting_from, texts, adjusted(connection, number))
 
 
 def _events(connection: sa.Connection, first: int, last: int) -> pl.DataFrame:
@@ -218,17 +245,23 @@ def decided_by(runs: Sequence[Run], event_number: Ints, local_day: Ints) -> Ints
     return np.maximum(by_number, by_day)
 
 
-def _known_at_root(
-    runs: Sequence[Run], number: Ints, order: Ints, root_day: Ints, known: int
-) -> Ints:
-    """Per event the last intake known to the run that processed its root; `known` for this run."""
+def _run_of_root(runs: Sequence[Run], number: Ints, order: Ints, root_day: Ints) -> Ints | None:
+    """Per event the place in `runs` of the run that processed its root, len(runs) for this run;
+    None where that is this run for all."""
     reversals = np.flatnonzero(order != number) if runs else np.empty(0, np.int64)
     if not len(reversals):
-        return np.broadcast_to(np.int64(known), number.shape)
-    intakes = np.array([*(each.intake for each in runs), known], np.int64)
-    known_then = np.full(len(number), known, np.int64)
-    known_then[reversals] = intakes[decided_by(runs, order[reversals], root_day[reversals])]
-    return known_then
+        return None
+    places = np.full(len(number), len(runs), np.int64)
+    places[reversals] = decided_by(runs, order[reversals], root_day[reversals])
+    return places
+
+
+def _of_runs(intakes: Sequence[int], decided_in: Ints | None, size: int) -> Ints:
+    """The intake of each of `size` events' runs, from those of all runs with this one last."""
+    if decided_in is None:
+        return np.broadcast_to(np.int64(intakes[-1]), size)
+    known: Ints = np.array(intakes, np.int64)[decided_in]
+    return known
 
 
 def _before(

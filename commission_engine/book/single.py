@@ -1,5 +1,7 @@
 """What the book knows of one order, one affiliate: facts with the moment they were learned."""
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -8,6 +10,7 @@ import sqlalchemy as sa
 from commission_engine.book import bulk
 from commission_engine.book.schema import (
     affiliate,
+    audit,
     currency,
     event,
     intake,
@@ -15,6 +18,8 @@ from commission_engine.book.schema import (
     referral,
     refusal,
 )
+from commission_engine.book.schema_people import adjustment, cap_shift
+from commission_engine.calendar import Day
 
 EVENTS: dict[str, Any] = {
     "event": pl.Int64,
@@ -141,3 +146,101 @@ def refused_naming(connection: sa.Connection, text: str) -> list[str]:
         .limit(3)
     )
     return [f"{row.file}:{row.line}: {row.message}" for row in connection.execute(query)]
+
+
+# -- corrections
+
+
+def adjustment_of(connection: sa.Connection, number: int) -> dict[str, Any] | None:
+    """The row of the adjustment that this event is; None: the event is none."""
+    query = sa.select(adjustment).where(adjustment.c.event == number)
+    found = connection.execute(query).mappings().one_or_none()
+    return dict(found) if found else None
+
+
+def corrections_of(connection: sa.Connection, number: int) -> pl.DataFrame:
+    """The adjustments that correct lines of this event: event, intake, beneficiary, level,
+    amount_minor; in the order in which they were made."""
+    shape = dict.fromkeys(("event", "intake", "beneficiary", "level", "amount_minor"), pl.Int64)
+    own = (adjustment.c[name] for name in list(shape)[:-1])
+    query = (
+        sa.select(*own, event.c.amount_minor)
+        .join(event, event.c.id == adjustment.c.event)
+        .where(adjustment.c.corrects == number)
+    )
+    return bulk.frame(connection, query, shape).sort("event")
+
+
+def true_up_of(connection: sa.Connection, number: int) -> dict[str, str]:
+    """Of the true-up that was intake `number`: who, learned_at, reason."""
+    query = sa.select(intake.c.who, intake.c.learned_at).where(intake.c.id == number)
+    found = connection.execute(query).one()
+    said = audited(connection, "true-up", number).get("reason", "")
+    return {"who": found.who, "learned_at": found.learned_at, "reason": str(said)}
+
+
+def audited(connection: sa.Connection, kind: str, number: int) -> dict[str, Any]:
+    """What the audit trail says of intake `number` of this kind; nothing where it has no row."""
+    query = sa.select(audit.c.details).where(audit.c.what == kind, audit.c.subject == str(number))
+    found = connection.execute(query.limit(1)).scalar_one_or_none()
+    said: Any = json.loads(found) if found else {}
+    return said if isinstance(said, dict) else {}
+
+
+def shifts_of(connection: sa.Connection, whose: int, code: int, terms_day: Day) -> pl.DataFrame:
+    """How far true-ups moved what an affiliate's lines had counted in a currency under the terms
+    from a day: intake, level, cap_window, window_start, moved_minor; by intake."""
+    names = ("intake", "level", "cap_window", "window_start", "moved_minor")
+    query = sa.select(*(cap_shift.c[name] for name in names)).where(
+        cap_shift.c.beneficiary == whose,
+        cap_shift.c.currency == code,
+        cap_shift.c.terms_day == terms_day,
+    )
+    return bulk.frame(connection, query, dict.fromkeys(names, pl.Int64)).sort(names)
+
+
+def edges_below(connection: sa.Connection, number: int, deepest: int) -> pl.DataFrame:
+    """Every edge of all who were ever below an affiliate, up to so many levels: affiliate,
+    since_us, referrer, intake."""
+    names = ("affiliate", "since_us", "referrer", "intake")
+    shape = dict.fromkeys(names, pl.Int64)
+    query = sa.select(*(referral.c[name] for name in names))
+    people, fresh = pl.Series([], dtype=pl.Int64), pl.Series([number], dtype=pl.Int64)
+    for _ in range(deepest):
+        with bulk.listed(connection, fresh) as asked:
+            below = bulk.frame(
+                connection, query.join(asked, referral.c.referrer == asked.c.value), shape
+            )
+        found = below["affiliate"].unique()
+        fresh = found.filter(~found.is_in(people.implode()))
+        if not len(fresh):
+            break
+        people = pl.concat([people, fresh])
+    with bulk.listed(connection, people) as asked:
+        of_people = query.join(asked, referral.c.affiliate == asked.c.value)
+        return bulk.frame(connection, of_people, shape)
+
+
+def orders_by(connection: sa.Connection, people: pl.Series, first: int, last: int) -> pl.Series:
+    """The orders among the events from number `first` to `last` that these affiliates earned."""
+    with bulk.listed(connection, people) as asked:
+        query = (
+            sa.select(event.c.id)
+            .join(asked, event.c.affiliate == asked.c.value)
+            .outerjoin(adjustment, adjustment.c.event == event.c.id)
+            .where(event.c.id.between(first, last), event.c.root == event.c.id)
+            .where(adjustment.c.event.is_(None))
+        )
+        return bulk.frame(connection, query, {"id": pl.Int64})["id"]
+
+
+def reasons(connection: sa.Connection, event_ids: pl.Series) -> Mapping[str, str]:
+    """Why these adjustments were made; events that are none are left out."""
+    with bulk.listed(connection, event_ids) as asked:
+        query = (
+            sa.select(event.c.event_id, adjustment.c.reason)
+            .join_from(asked, event, event.c.event_id == asked.c.value)
+            .join(adjustment, adjustment.c.event == event.c.id)
+        )
+        found = bulk.frame(connection, query, {"event_id": pl.String, "reason": pl.String})
+    return dict(found.iter_rows())

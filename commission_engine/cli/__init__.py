@@ -7,16 +7,24 @@ import typer
 
 from commission_engine import __version__
 from commission_engine.cli import (
+    archive,
     audit,
+    backfill,
     care,
+    correct,
+    db,
     decide,
     explain,
     holds,
     imports,
     look,
+    payouts,
     plan,
     replay,
     run,
+    runs,
+    sources,
+    status,
     tree,
 )
 
@@ -28,22 +36,31 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("backfill")(backfill.backfill)
 app.command("decide")(decide.decide)
 app.command("import")(imports.import_)
+app.command("fetch")(sources.fetch)
+app.command("sources")(sources.sources)
 app.add_typer(plan.app, name="plan")
 app.command("lines")(look.lines)
 app.command("statements")(look.statements)
-app.command("payouts")(look.payouts)
+app.add_typer(payouts.app, name="payouts")
 app.command("balances")(look.balances)
 app.command("rejects")(look.rejects)
 app.command("holds")(holds.holds)
 app.command("release")(holds.release_)
-app.command("runs")(look.runs)
+app.add_typer(runs.app, name="runs")
+app.command("status")(status.status)
+app.command("adjust")(correct.adjust_)
+app.command("true-up")(correct.true_up_)
+app.add_typer(correct.app, name="corrections")
 app.add_typer(tree.app, name="tree")
 app.command("explain")(explain.explain)
 app.command("verify")(care.verify)
 app.command("replay")(replay.replay)
 app.command("audit")(audit.audit)
+app.add_typer(db.app, name="db")
+app.command("archive")(archive.archive)
 app.add_typer(care.config, name="config")
 
 

@@ -7,7 +7,7 @@ import re
 import shlex
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -30,7 +30,8 @@ from commission_engine.book.connect import (
     without_password,
 )
 from commission_engine.book.lock import Worker, working
-from commission_engine.calendar import Day, day_of
+from commission_engine.calendar import Day, Zone, day_of
+from commission_engine.identity import told
 from commission_engine.problems import UsageError
 from commission_engine.publish import text
 from commission_engine.settings import Settings, read_settings
@@ -43,6 +44,10 @@ Database = Annotated[
 LinesStore = Annotated[
     str | None,
     typer.Option("--lines-store", metavar="PLACE", help="Where lines are; see `config show`."),
+]
+As = Annotated[
+    str,
+    typer.Option("--as", metavar="NAME", help="Who you are; recorded beside your account."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
@@ -106,6 +111,14 @@ def who() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
+def named(given: str) -> str:
+    """The person who gave his name with --as ("": did not) beside the account, for the records."""
+    try:
+        return told(given, who())
+    except ValueError as why:
+        raise UsageError(f"--as: {why}", "Write such as --as carla.") from why
+
+
 def origin() -> Origin:
     """From where this command is given, for the audit trail; without passwords."""
     words = ["commission", *(_harmless(word) for word in sys.argv[1:])]
@@ -121,6 +134,11 @@ def _harmless(word: str) -> str:
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def yesterday(zone: str) -> Day:
+    """The last day that is over in a time zone."""
+    return Zone(zone).local_day(int(datetime.now(UTC).timestamp()) * 1_000_000) - 1
 
 
 def today() -> Day:
@@ -170,10 +188,11 @@ def listing(frame: pl.DataFrame, how: Form, limit: int, title: str) -> None:
             )
 
 
-def table_of(frame: pl.DataFrame) -> Table:
+def table_of(frame: pl.DataFrame, right: Collection[str] = ()) -> Table:
+    """A frame as people read it; counts, amounts and the columns named in `right` on the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in frame.columns:
-        numeric = name in NUMBERS or frame[name].dtype.is_numeric()
+        numeric = name in NUMBERS or name in right or frame[name].dtype.is_numeric()
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in frame.iter_rows():
         table.add_row(*(escape(visible("" if cell is None else str(cell))) for cell in row))

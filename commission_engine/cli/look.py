@@ -1,5 +1,6 @@
 """Listings of what the book holds: lines, statements, payouts, balances, refused rows, runs."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from commission_engine.book import facts, views
 from commission_engine.book import runs as book_runs
 from commission_engine.book.connect import Connection
 from commission_engine.book.lines import Question, where_kept
-from commission_engine.calendar import Day, date_of
+from commission_engine.calendar import Day
 from commission_engine.cli.common import (
     AsCsv,
     AsJson,
@@ -28,12 +29,12 @@ from commission_engine.cli.common import (
 from commission_engine.decide.kernel import REASONS
 from commission_engine.ingest.rows import Kind
 from commission_engine.mend import mendable
+from commission_engine.payouts.ageing import aged
 from commission_engine.plan.terms import Plan
 from commission_engine.problems import Code, Reason, UsageError
 from commission_engine.publish import text
 from commission_engine.publish.files import (
     lines_table,
-    payouts_table,
     rejects_table,
     statements_table,
 )
@@ -116,28 +117,14 @@ def statements(
     listing(found, how, limit, "statements")
 
 
-def payouts(
-    date: RunDate = "",
-    first: From = "",
-    last: To = "",
-    affiliate: Affiliate = "",
-    currency: Currency = "",
-    database: Database = None,
-    limit: Limit = 50,
-    as_json: AsJson = False,
-    as_csv: AsCsv = False,
-) -> None:
-    """List payouts: what settlements decided to pay."""
-    how = form(as_json, as_csv)
-    with looking(database) as connection:
-        plan = _plan(connection)
-        where = _of(connection, views.PAYOUT, _period(date, first, last), affiliate, currency)
-        found = payouts_table(views.payouts(connection, *where), plan)
-    listing(found, how, limit, "payouts")
-
-
 def balances(
     as_of: Annotated[str, typer.Option("--as-of", help="At the end of this day's run.")] = "",
+    older_than: Annotated[
+        str,
+        typer.Option(
+            "--older-than", metavar="DAYS", help="Unpaid for more than so long, such as 180d; why."
+        ),
+    ] = "",
     affiliate: Affiliate = "",
     currency: Currency = "",
     database: Database = None,
@@ -150,6 +137,10 @@ def balances(
     with looking(database) as connection:
         day = day_option(as_of, "--as-of") if as_of else _last_day(connection)
         where = _of(connection, views.ENTRY, (None, None), affiliate, currency)
+        if older_than:
+            old = aged(connection, _plan(connection), day, _days(older_than), *where)
+            listing(_aged_table(old), how, limit, "balances")
+            return
         owed = views.balances(connection, day, *where)
     found = owed.select(
         "affiliate_id",
@@ -159,6 +150,27 @@ def balances(
         text.amount("closing_minor").alias("balance"),
     )
     listing(found, how, limit, "balances")
+
+
+def _days(older_than: str) -> int:
+    found = re.fullmatch(r"(\d{1,5})d", older_than, re.ASCII)
+    if not found:
+        raise UsageError(
+            f"--older-than: {older_than!r} is no number of days", "Write such as 180d."
+        )
+    return int(found[1])
+
+
+def _aged_table(old: pl.DataFrame) -> pl.DataFrame:
+    return old.select(
+        "affiliate_id",
+        "currency",
+        text.amount("available_minor"),
+        text.amount("closing_minor").alias("balance"),
+        text.day("since_day").alias("since"),
+        "days",
+        "why",
+    )
 
 
 def rejects(
@@ -198,52 +210,6 @@ def rejects(
     say(f"commission import {found['kind'][0]} {mend}")
 
 
-def runs(
-    database: Database = None,
-    failed: Annotated[
-        bool, typer.Option("--attempts", help="Every start, failed ones too.")
-    ] = False,
-    limit: Limit = 50,
-    as_json: AsJson = False,
-    as_csv: AsCsv = False,
-) -> None:
-    """List completed runs, or every attempt at one."""
-    how = form(as_json, as_csv)
-    with looking(database) as connection:
-        completed = book_runs.completed(connection)
-        attempts = views.attempts(connection)
-        kept = {each.day: book_runs.hashes(connection, each.day) for each in completed}
-        hashes = {day: found[0] if found else "" for day, found in kept.items()}
-    if failed:
-        shown = attempts.select(
-            "id",
-            text.day("day").alias("run_date"),
-            "started_at",
-            "ended_at",
-            pl.col("outcome").fill_null("going on, or killed"),
-            "who",
-            pl.col("message").str.split("\n").list.first().alias("message"),
-        )
-        listing(shown, how, limit, "attempts")
-        return
-    rows = [
-        {
-            "run_date": date_of(each.day).isoformat(),
-            "settlement": "yes" if each.settles else "",
-            **each.figures["counts"],
-            "plan_sha256": each.plan_hash[:12] if how is Form.TABLE else each.plan_hash,
-            "engine_version": each.engine_version,
-            "last_intake": each.intake,
-            "last_event": each.event,
-            **({} if how is Form.TABLE else {"started_at": each.started_at}),
-            **({} if how is Form.TABLE else {"manifest_sha256": hashes[each.day]}),
-            "completed_at": each.completed_at,
-        }
-        for each in completed
-    ]
-    listing(pl.DataFrame(rows), how, limit, "runs")
-
-
 def _published(connection: Connection, date: str) -> list[views.Condition]:
     """The condition for the refused rows that the run of a date published."""
     if not date:
@@ -261,6 +227,17 @@ def _plan(connection: Connection) -> Plan:
     if plan is None:
         raise UsageError("the book has no plan yet", "Apply one: commission plan apply plan.toml")
     return plan
+
+
+def conditions(
+    connection: Connection,
+    table: views.Table,
+    dates: tuple[str, str, str],
+    affiliate: str,
+    currency: str,
+) -> list[views.Condition]:
+    """The conditions that a listing's options say; `dates` are --date, --from and --to."""
+    return _of(connection, table, _period(*dates), affiliate, currency)
 
 
 def _of(

@@ -395,5 +395,6 @@ class Part:
             root_at=root_at,
             root_day=Zone(self.plan.timezone).local_days(root_at),
             root_known=nothing,
+            tree_known=nothing,
         )
         return events, before

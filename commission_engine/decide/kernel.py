@@ -4,7 +4,7 @@ It reads like the contract: rounding and caps are applied to running totals, and
 difference between two of them. `reference.py` says the same for one row at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,6 +27,9 @@ REASONS = tuple(Reason)
 ROWS_AT_ONCE = 1 << 17
 """Events that are worked on at a time: their columns fit into a processor's cache."""
 
+Told = Callable[[int, int], None]
+"""Told how many of how many events are worked out, for people who wait."""
+
 LARGEST_TOTAL = 2**62
 """What a running total may reach, in minor units: half of what 64 bits hold."""
 
@@ -38,7 +41,8 @@ class Events:
     `event`, `order`, `earner` and `currency` are the book's numbers, `order` that of the root.
     `before` is the sum of the order's amounts that earlier runs processed. `root_at`, `root_day`
     and `root_known` are the root's instant, its local day, and the last import known to the run
-    that processed it.
+    that processed it. `tree_known` is the import up to which the tree holds for the order: the
+    same, or that of a later true-up.
     """
 
     event: Ints
@@ -50,6 +54,7 @@ class Events:
     root_at: Ints
     root_day: Ints
     root_known: Ints
+    tree_known: Ints
 
     def take(self, rows: Ints | slice) -> "Events":
         return Events(*(getattr(self, name)[rows] for name in self.__slots__))
@@ -142,9 +147,10 @@ def decide(
     forest: Forest,
     standing: Standing,
     used: Used,
+    told: Told = lambda done, of: None,
 ) -> Decision:
     """What every event pays at every level. `currencies[n]` is the code of currency number n."""
-    lines = earn(events, running_before(events), plan, currencies, forest, standing)
+    lines = earn(events, running_before(events), plan, currencies, forest, standing, told)
     return Decision(lines, cap(lines, events, plan, currencies, used))
 
 
@@ -171,6 +177,7 @@ def earn(
     currencies: Sequence[str],
     forest: Forest,
     standing: Standing,
+    told: Told = lambda done, of: None,
 ) -> Lines:
     """All lines as they are before the caps of their windows; `before` is x_(i-1) of each event.
 
@@ -194,6 +201,7 @@ def earn(
         if len(blocks_of_part) > 1:
             block = block.take(np.argsort(block.row, kind="stable"))
         blocks.append(block)
+        told(min(begin + ROWS_AT_ONCE, len(events)), len(events))
     return _joined(blocks)
 
 
@@ -211,7 +219,7 @@ class _Earned:
         """One line per event and existing ancestor, levels side by side as columns of a grid."""
         events, levels = self.events, self.terms.levels
         ancestors = forest.ancestors(
-            events.earner, events.root_at, events.root_known, max(each.level for each in levels)
+            events.earner, events.root_at, events.tree_known, max(each.level for each in levels)
         )
         shape = (len(events), len(levels))
         beneficiary = np.empty(shape, np.result_type(*ancestors))

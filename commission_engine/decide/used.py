@@ -15,6 +15,12 @@ class UsedInMemory:
     def __init__(self) -> None:
         self._totals: dict[Scope, pl.DataFrame] = {}
 
+    def copy(self) -> "UsedInMemory":
+        """The same totals; what is counted from here on stays apart."""
+        copied = UsedInMemory()
+        copied._totals = dict(self._totals)
+        return copied
+
     def totals(self, scope: Scope, keys: Keys) -> Ints:
         return self.known(scope, keys).fill_null(0).to_numpy()
 

@@ -7,9 +7,11 @@ from typing import Any
 import polars as pl
 
 from commission_engine.book import facts, holds, runs, views
+from commission_engine.book import payouts as lives
 from commission_engine.calendar import Day, date_of
 from commission_engine.explain.history import Book
-from commission_engine.explain.said import Missing, Money, Paid
+from commission_engine.explain.said import Missing, Money, Paid, Returned, Stepped
+from commission_engine.further import came_back
 from commission_engine.ledger.holds import ALL as EVERYBODY
 from commission_engine.ledger.holds import HoldKind
 from commission_engine.ledger.settle import settles
@@ -92,6 +94,46 @@ def said_payout(book: Book, account: Account, row: dict[str, Any]) -> Paid:
         statement_id=statement_id(name, day, whose),
         run_date=date_of(day).isoformat(),
         amount=account.said(row["amount_minor"]),
+        status=steps[-1].became if (steps := steps_of(book, account, day)) else "pending",
+    )
+
+
+def steps_of(book: Book, account: Account, day: Day) -> tuple[Stepped, ...]:
+    """What became of the account's payout of a day, step by step."""
+    code = facts.currency_codes(book.connection).index(account.code)
+    found = lives.steps_of(book.connection, day, account.number, code)
+    return tuple(
+        Stepped(row["step"], row["learned_at"], row["who"], row["batch"], row["reason"])
+        for row in found.iter_rows(named=True)
+    )
+
+
+def returned_to(
+    book: Book, account: Account, after: Day | None, day: Day
+) -> tuple[int, tuple[Returned, ...]]:
+    """What came back to the account with the runs after a day (None: all) and up to another, in
+    minor units, and of which payouts."""
+    back = came_back(book.connection, book.completed, after, day).filter(
+        pl.col("affiliate_id") == account.affiliate_id, pl.col("currency") == account.code
+    )
+    name, whose = book.plan.name, account.affiliate_id
+    rows = tuple(
+        Returned(
+            payout_id(name, row["run_day"], whose, account.code),
+            date_of(row["booked_day"]).isoformat(),
+            account.said(row["amount_minor"]),
+        )
+        for row in back.sort("booked_day", "run_day").iter_rows(named=True)
+    )
+    return int(back["amount_minor"].sum()), rows
+
+
+def why_waived(book: Book, account: Account, settled: runs.Run) -> str | None:
+    """Why the minimum did not hold for the account in a settlement; None where it did."""
+    earlier = [run.intake for run in book.completed if run.settles and run.day < settled.day]
+    code = facts.currency_codes(book.connection).index(account.code)
+    return lives.why_waived(
+        book.connection, account.number, code, max(earlier, default=0), settled.intake
     )
 
 
@@ -153,7 +195,7 @@ def balance_unpaid(book: Book, account: Account, settled: runs.Run) -> list[Miss
                     f" {account.said(available)} waits")
         )  # fmt: skip
     least = plan.payout.minimum.get(account.code, 0)
-    if available < least:
+    if available < least and why_waived(book, account, settled) is None:
         why.append(
             Missing(
                 "below_minimum",

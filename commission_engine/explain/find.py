@@ -10,9 +10,10 @@ import polars as pl
 
 from commission_engine.book import single, views
 from commission_engine.calendar import Day, day_of
+from commission_engine.explain.adjustment import explain_adjustment
 from commission_engine.explain.history import Book
 from commission_engine.explain.line import explain_event
-from commission_engine.explain.said import Explanation
+from commission_engine.explain.said import AdjustmentSaid, EventSaid, Explanation
 from commission_engine.explain.settled import explain_payout, explain_statement
 from commission_engine.problems import UsageError
 from commission_engine.publish.ids import payout_ids, statement_ids
@@ -64,10 +65,21 @@ def explain(book: Book, text: str, only: Thing | None = None) -> Explanation:
 
 def _explained(book: Book, found: _Found, notes: Sequence[str]) -> Explanation:
     if found.thing in (Thing.EVENT, Thing.LINE):
-        return explain_event(book, found.event_id, found.level, notes)
+        return explain_line(book, found.event_id, found.level, notes)
     if found.thing is Thing.STATEMENT:
         return explain_statement(book, found.day, found.affiliate_id, notes)
     return explain_payout(book, found.day, found.affiliate_id, found.currency, notes)
+
+
+def explain_line(
+    book: Book, event_id: str, level: int | None = None, notes: Sequence[str] = ()
+) -> EventSaid | AdjustmentSaid:
+    """An event, or its line of a level, be it a platform's or an adjustment."""
+    number = single.order_of_event(book.connection, event_id)
+    adjustment = None if number is None else single.adjustment_of(book.connection, number)
+    if adjustment is None:
+        return explain_event(book, event_id, level, notes)
+    return explain_adjustment(book, adjustment, level, notes)
 
 
 def _found(book: Book, text: str, only: Thing | None) -> list[_Found]:

@@ -48,6 +48,41 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class TrueUpSaid:
+    """Who computed the runs of these dates anew, when and why."""
+
+    period_from: str
+    period_to: str
+    who: str
+    at: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A line that corrects another, or one that was not there; `comes_to` is what its affiliate
+    has with it. `run_date` is empty until a run has booked it."""
+
+    line_id: str
+    affiliate_id: str
+    amount: str
+    comes_to: str
+    run_date: str
+    reason: str
+    who: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """By how much a true-up of these dates moved what had counted towards a cap."""
+
+    period_from: str
+    period_to: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
 class Use:
     """A line that counted towards a cap, and what it brought."""
 
@@ -60,7 +95,8 @@ class CapSaid:
     """What the cap of one window did to a line.
 
     `starts` is the first day of the window, or the order ("" for a lifetime). `used` is the sum
-    over all lines with the same key that came before, which can be more than the cap.
+    over all lines with the same key that came before and over `moved`, which can be more than the
+    cap.
     """
 
     window: str
@@ -70,6 +106,7 @@ class CapSaid:
     lines_before: int
     used: str
     last_lines: tuple[Use, ...]
+    moved: tuple[Moved, ...]
     room_before: str
     asks: str
     gets: str
@@ -96,10 +133,31 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """The payout that a line, or a balance, went into."""
+    """The payout that a line, or a balance, went into, and what it is now."""
 
     payout_id: str
     statement_id: str
+    run_date: str
+    amount: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """A step in the life of a payout: what it became, when the engine learned it, from whom."""
+
+    became: str
+    at: str
+    who: str
+    batch: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A payout that was not paid after all: the run of `run_date` booked it back."""
+
+    payout_id: str
     run_date: str
     amount: str
 
@@ -128,6 +186,7 @@ class LevelSaid:
     amounts: Amounts | None
     money: Money | None
     no_line: Missing | None
+    corrections: tuple[Correction, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +209,56 @@ class EventSaid:
     engine_version: str
     waits: Missing | None
     order: tuple[Happened, ...]
+    anew: TrueUpSaid | None
+    """The true-up whose tree holds for the order; None: that which the order's run knew."""
     referrers: tuple[Referrer, ...]
     top: Missing | None
     """Why there is nobody above the last of `referrers`; None where nobody asked."""
     terms_from: str
     hold_days: int
     levels: tuple[LevelSaid, ...]
+    disagreements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """The line that an adjustment corrects: what was `posted` for it before, `now` what it has to
+    be, and how the true-up computes it."""
+
+    line_id: str
+    run_date: str
+    posted: str
+    now: str
+    true_up: TrueUpSaid
+    anew: EventSaid
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustmentSaid:
+    """An adjustment, which is one event with one line. `amount` is what the affiliate gets; `who`
+    says since `known_since` because of what `reason`."""
+
+    kind: str
+    id: str
+    notes: tuple[str, ...]
+    programme: str
+    currency: str
+    event_id: str
+    line_id: str
+    affiliate_id: str
+    level: int
+    amount: str
+    reason: str
+    who: str
+    known_since: str
+    run_date: str
+    engine_version: str
+    waits: Missing | None
+    no_line: Missing | None
+    """Why there is no line, where another level was asked for."""
+    corrects: Corrected | None
+    available_on: str
+    money: Money | None
     disagreements: tuple[str, ...]
 
 
@@ -171,6 +274,8 @@ class LineSaid:
     commission: str
     reason: str
     available_on: str
+    why: str
+    """A person's reason for an adjustment; "" for every other line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +304,8 @@ class AccountSaid:
     held_until: tuple[Held, ...]
     payout: Paid | None
     unpaid: tuple[Missing, ...]
+    returned: tuple[Returned, ...]
+    """Earlier payouts in `adjusted`."""
     lines: tuple[LineSaid, ...]
 
 
@@ -219,7 +326,8 @@ class StatementSaid:
 
 @dataclass(frozen=True, slots=True)
 class PayoutSaid:
-    """A payout, and the lines whose sum it is: all that became available since the one before."""
+    """A payout, what became of it, and the lines whose sum it is: all that became available since
+    the one before, with what came back of others."""
 
     kind: str
     id: str
@@ -232,12 +340,16 @@ class PayoutSaid:
     created_on: str
     statement_id: str
     minimum: str
+    override: str | None
+    """Why the minimum did not hold for it; None where it did."""
+    steps: tuple[Stepped, ...]
     previous: Paid | None
+    returned: tuple[Returned, ...]
     lines: tuple[LineSaid, ...]
     disagreements: tuple[str, ...]
 
 
-Explanation: TypeAlias = EventSaid | StatementSaid | PayoutSaid
+Explanation: TypeAlias = EventSaid | AdjustmentSaid | StatementSaid | PayoutSaid
 
 
 def said(explanation: Explanation) -> dict[str, Any]:

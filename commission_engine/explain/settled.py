@@ -7,12 +7,16 @@ import polars as pl
 
 from commission_engine.book import facts, single, views
 from commission_engine.calendar import Day, date_of
+from commission_engine.decide.adjusted import NO_TERMS
 from commission_engine.explain.account import (
     Account,
     balance_unpaid,
     payouts,
+    returned_to,
     said_payout,
     statement_row,
+    steps_of,
+    why_waived,
 )
 from commission_engine.explain.history import Book
 from commission_engine.explain.said import (
@@ -74,11 +78,15 @@ def _account(
     previous = statement_row(book, account, before) if before is not None else None
     paid = payouts(book, account, day, day)
     held = _held(book, account, day)
+    back, returned = returned_to(book, account, before, day)
     checks = [
         ("opening", row["opening_minor"], previous["closing_minor"] if previous else 0,
          "the statement before closed with"),
         *((kind, row[f"{kind}_minor"],
-           int(lines.filter(pl.col("kind") == kind)["commission_minor"].sum()), "the lines sum to")
+           int(lines.filter(pl.col("kind") == kind)["commission_minor"].sum())
+           + (back if kind == "adjusted" else 0),
+           "the lines and what came back sum to" if back and kind == "adjusted"
+           else "the lines sum to")
           for kind in KINDS),
         ("paid", row["paid_minor"], int(paid["amount_minor"].sum()), "the payout is"),
         ("held", row["held_minor"], int(held["amount"].sum()), "the ledger holds"),
@@ -122,7 +130,8 @@ def _account(
         ),
         payout=said_payout(book, account, paid.row(0, named=True)) if paid.height else None,
         unpaid=unpaid,
-        lines=tuple(_said(lines)),
+        returned=returned,
+        lines=tuple(_said(book, lines)),
     ), wrong
 
 
@@ -138,7 +147,8 @@ def explain_payout(
     earlier = payouts(book, account, None, day - 1)
     previous = earlier.row(-1, named=True) if earlier.height else None
     lines = _freed(book, account, previous["run_day"] if previous else None, day)
-    total = int(lines["commission_minor"].sum())
+    back, returned = returned_to(book, account, previous["run_day"] if previous else None, day)
+    total = int(lines["commission_minor"].sum()) + back
     wrong = []
     if total != row["amount_minor"]:
         wrong.append(
@@ -162,12 +172,15 @@ def explain_payout(
         affiliate_id=affiliate_id,
         currency=code,
         amount=paid.amount,
-        status="pending",
+        status=paid.status,
         created_on=paid.run_date,
         statement_id=paid.statement_id,
         minimum=account.said(plan.payout.minimum.get(code, 0)),
+        override=why_waived(book, account, settled),
+        steps=steps_of(book, account, day),
         previous=said_payout(book, account, previous) if previous else None,
-        lines=tuple(_said(lines)),
+        returned=returned,
+        lines=tuple(_said(book, lines)),
         disagreements=tuple(wrong),
     )
 
@@ -177,7 +190,8 @@ def _freed(book: Book, account: Account, after: Day | None, day: Day) -> pl.Data
 
     A payout takes all that is available, so these are what the next payout is made of.
     """
-    longest = max((terms.hold_days for terms in book.plan.terms), default=0)
+    plans = [book.plan, *(book.plan_of(run.plan_version) for run in book.completed)]
+    longest = max((terms.hold_days for plan in plans for terms in plan.terms), default=0)
     first = None if after is None else after - longest + 1
     ripe = pl.max_horizontal("available_day", "run_day")
     lines = _lines(book, account.affiliate_id, first, day).filter(
@@ -192,7 +206,7 @@ def _lines(book: Book, affiliate_id: str, first: Day | None, last: Day) -> pl.Da
     kind = (
         pl.when("is_reversal")
         .then(pl.lit("reversed"))
-        .when(pl.col("base_minor") < 0)
+        .when((pl.col("base_minor") < 0) | (pl.col("terms_day") == NO_TERMS))
         .then(pl.lit("adjusted"))
         .otherwise(pl.lit("earned"))
     )
@@ -216,7 +230,9 @@ def _held(book: Book, account: Account, day: Day) -> pl.DataFrame:
     )
 
 
-def _said(lines: pl.DataFrame) -> Iterator[LineSaid]:
+def _said(book: Book, lines: pl.DataFrame) -> Iterator[LineSaid]:
+    adjustments = lines.filter(pl.col("terms_day") == NO_TERMS)["event_id"]
+    why = single.reasons(book.connection, adjustments) if len(adjustments) else {}
     for row in lines.iter_rows(named=True):
         yield LineSaid(
             line_id=f"{row['event_id']}.{row['level']}",
@@ -227,4 +243,5 @@ def _said(lines: pl.DataFrame) -> Iterator[LineSaid]:
             commission=plain(row["commission_minor"], row["decimals"]),
             reason=row["reason"],
             available_on=date_of(row["available_day"]).isoformat(),
+            why=why.get(row["event_id"], ""),
         )

@@ -7,16 +7,19 @@ of those lines of the same beneficiary that came before. Which lines those are t
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from commission_engine.book import single
+from commission_engine.book.caps import WINDOWS
+from commission_engine.book.corrections import TrueUp
 from commission_engine.book.lines import Question
 from commission_engine.calendar import Day, Window, date_of, day_of, window_starts
-from commission_engine.decide.kernel import REASONS
+from commission_engine.decide.adjusted import NO_TERMS
+from commission_engine.decide.kernel import REASONS, SPANNING
 from commission_engine.decide.reference import (
     Event,
     Line,
@@ -27,8 +30,10 @@ from commission_engine.decide.reference import (
     line_of,
 )
 from commission_engine.explain.history import Book
+from commission_engine.explain.paid import Below, Levels
+from commission_engine.explain.past import Past
 from commission_engine.money import plain
-from commission_engine.plan.terms import Cap, Level, Plan, Terms
+from commission_engine.plan.terms import Cap, Level, Terms
 
 NAMED = 3
 """So many of the lines that used a cap are named."""
@@ -40,10 +45,11 @@ Span = tuple[Day | None, Day | None]
 @dataclass(slots=True)
 class Counted:
     """What came before a line under one key: how many lines, and the last few with what they
-    brought, in minor units."""
+    brought, in minor units; and by how much true-ups moved it."""
 
     lines: int = 0
     last: list[tuple[str, int]] = field(default_factory=list)
+    moved: list[tuple[TrueUp, int]] = field(default_factory=list)
 
     def add(self, line_id: str, amount: int) -> None:
         self.lines += 1
@@ -63,10 +69,9 @@ class Worked:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which line is worked out: an event of `Book.events`, and what its order decided."""
+    """Which line is worked out: an event of `Book.events`, and what decided it."""
 
-    book: Book
-    plan: Plan
+    past: Past
     terms: Terms
     level: Level
     event: Mapping[str, Any]
@@ -76,6 +81,10 @@ class Asked:
     beneficiary_id: str
     standings: pl.DataFrame
     """The beneficiary's, shaped single.STATUSES."""
+
+    @property
+    def book(self) -> Book:
+        return self.past.book
 
     def closed(self, place: int) -> bool:
         """Whether the beneficiary's account was closed for orders of the run at this place."""
@@ -96,37 +105,108 @@ def work_out(asked: Asked) -> Worked:
     # A closed account's lines are counted by no cap.
     span = None if asked.closed(asked.root_place) else _span(asked)
     stored = _stored(asked, span) if span else _nothing()
-    events = _up_to(asked, _events(asked, stored, span))
-    levels = _levels(asked, stored, events)
-    places = dict(events.filter(~pl.col("back")).select("order", "place").iter_rows())
-    closed = {place: asked.closed(place) for place in set(places.values())}
-    known = {(row["event"], row["level"]): row for row in stored.iter_rows(named=True)}
-    totals = Totals(int)
-    counted: dict[tuple[object, ...], Counted] = defaultdict(Counted)
-    doubts: list[str] = []
-    orders: dict[int, Order] = {}
-    whole: dict[int, bool] = {}
-    last: tuple[Line, Working | None] | None = None
-    for row in events.iter_rows(named=True):
-        number = row["order"]
-        if number not in orders:
-            whole[number] = _whole(asked.terms, levels[number], row, span)
-            orders[number] = _order(asked, row, levels[number], closed[places[number]])
-        order = orders[number]
-        done = line_of(asked.plan, _event(row), order, order.shares[0], totals)
-        if row["event"] == asked.event["event"]:
-            last = done
-            break
-        line, working = done
-        if whole[number]:
-            doubts += _doubt(asked, line, known.get((row["event"], line.level)))
+    below = None
+    if asked.past.anew and span:
+        versions = asked.past.terms_from(asked.terms.starts, int(asked.event["place"]))
+        deepest = max(level.level for each in versions for level in each.levels)
+        below = Below(asked.past, asked.beneficiary, deepest)
+    return _History(asked, span, stored, _events(asked, stored, span, below), below).worked()
+
+
+class _History:
+    """The lines of one beneficiary, one after the other, up to the one that is asked for."""
+
+    def __init__(
+        self,
+        asked: Asked,
+        span: Span | None,
+        stored: pl.DataFrame,
+        events: pl.DataFrame,
+        below: Below | None,
+    ) -> None:
+        self._asked, self._span = asked, span
+        self._stored = {(row["event"], row["level"]): row for row in stored.iter_rows(named=True)}
+        self._events = _up_to(asked, events)
+        self._levels = Levels(asked.past, stored, events, below)
+        self._levels.is_of(asked.event, asked.level.level)
+        places = self._levels.places
+        self._closed = {place: asked.closed(place) for place in set(places.values())}
+        self._totals = Totals(int)
+        self._counted: dict[tuple[object, ...], Counted] = defaultdict(Counted)
+        self._shifts = _shifts(asked, span)
+        self._base: dict[int, int] = defaultdict(int)
+        self._doubts: list[str] = []
+
+    def worked(self) -> Worked:
+        for row in self._events.iter_rows(named=True):
+            done = self._next(row)
+            if row["event"] == self._asked.event["event"] and done:
+                line, working = done
+                steps = working.steps if working else ()
+                counted = tuple(self._counted[step.key] for step in steps)
+                return Worked(line, working, counted, tuple(self._doubts))
+            if done:
+                self._count(row, *done)
+        raise LookupError(f"event {self._asked.event['event_id']} is not among those of its order")
+
+    def _next(self, row: Mapping[str, Any]) -> tuple[Line, Working | None] | None:
+        """The line of the next event; None where it does not pay the beneficiary."""
+        asked, number = self._asked, row["order"]
+        self._shift(asked.book.known_to(row["place"]))
+        before = self._base[number]
+        self._base[number] += row["amount_minor"]
+        terms = asked.past.terms(row["place"], row["root_day"])
+        wanted = self._levels.of(row)
+        paying = [each for each in terms.levels if each.level == wanted] if terms else []
+        if terms is None or not paying:
+            return None
+        (level,) = paying
+        # Who was paid for the order's earlier events can be somebody else; its total goes on.
+        self._totals[row["order_id"], level.level] = before
+        share = Share(level, asked.beneficiary_id, self._closed[self._levels.places[number]])
+        order = Order(row["order_id"], row["code"], row["root_day"], terms, (share,))
+        plan = asked.past.plan(row["place"])
+        return line_of(plan, _event(row), order, share, self._totals)
+
+    def _count(self, row: Mapping[str, Any], line: Line, working: Working | None) -> None:
         for step in working.steps if working else ():
-            counted[step.key].add(f"{line.event_id}.{line.level}", step.value)
-    if last is None:
-        raise LookupError(f"event {asked.event['event_id']} is not among those of its order")
-    line, working = last
-    steps = working.steps if working else ()
-    return Worked(line, working, tuple(counted[step.key] for step in steps), tuple(doubts))
+            self._counted[step.key].add(f"{line.event_id}.{line.level}", step.value)
+        terms = self._asked.past.terms(row["place"], row["root_day"])
+        if self._asked.past.anew or terms is None:
+            return  # what the book has is not yet what a true-up makes of it
+        (level,) = (each for each in terms.levels if each.level == line.level)
+        if _whole(terms, level, row, self._span):
+            stored = self._stored.get((row["event"], line.level))
+            self._doubts += _doubt(self._asked, line, stored)
+
+    def _shift(self, known: int) -> None:
+        """Move the totals by all that true-ups up to intake `known` have moved."""
+        while self._shifts and self._shifts[0][0].intake <= known:
+            up, key, minor = self._shifts.pop(0)
+            self._totals[key] += minor
+            self._counted[key].moved.append((up, minor))
+
+
+def _shifts(asked: Asked, span: Span | None) -> list[tuple[TrueUp, tuple[object, ...], int]]:
+    """What true-ups have moved of the beneficiary's totals, in order, with the reference's keys."""
+    if span is None or asked.past.anew:
+        return []
+    book = asked.book
+    found: list[tuple[TrueUp, tuple[object, ...], int]] = []
+    ups = {each.intake: each for each in book.true_ups}
+    rows = single.shifts_of(
+        book.connection, asked.beneficiary, int(asked.event["currency"]), asked.terms.starts
+    )
+    for intake, level, window, start, minor in rows.iter_rows():
+        begins: date | str = date.min
+        if WINDOWS[window] is Window.ORDER:
+            begins = single.event_id_of(book.connection, start)
+        elif WINDOWS[window] is not Window.LIFETIME:
+            begins = date_of(start)
+        over = "all levels" if level == SPANNING else level
+        whose = (asked.terms.starts, asked.beneficiary_id, asked.event["code"])
+        found.append((ups[intake], (*whose, over, WINDOWS[window], begins), minor))
+    return found
 
 
 # -- which lines came before
@@ -141,7 +221,8 @@ def _span(asked: Asked) -> Span | None:
     """The days of the orders whose lines count for this one; None where no window counts.
 
     What goes into a cap is what those before it left, so the windows of an earlier cap have to be
-    whole for every line in the windows of a later one.
+    whole for every line in the windows of a later one. Where a corrected plan has other caps, all
+    lines count.
     """
     code = asked.event["code"]
     over_all = [cap for cap in asked.terms.caps if code in cap.limit]
@@ -149,6 +230,8 @@ def _span(asked: Asked) -> Span | None:
     chains = [_caps(level, code) for level in levels]
     if not over_all and not chains[0]:
         return None
+    if len(asked.past.terms_from(asked.terms.starts, int(asked.event["place"]))) > 1:
+        return (None, None)
     day = int(asked.event["root_day"])
     middle: Span = (day, day)
     for cap in reversed(over_all):
@@ -195,17 +278,20 @@ def _bounds(window: Window, day: Day) -> tuple[Day, Day]:
 
 def _stored(asked: Asked, span: Span) -> pl.DataFrame:
     """The beneficiary's lines that may count, shaped NARROW with `order`."""
-    done = asked.book.run_of(int(asked.event["place"]))
-    spanning = any(asked.event["code"] in cap.limit for cap in asked.terms.caps)
+    past, event = asked.past, asked.event
+    done = asked.book.run_of(int(event["place"]))
+    versions = past.terms_from(asked.terms.starts, int(event["place"]))
+    spanning = any(event["code"] in cap.limit for each in versions for cap in each.caps)
+    of_terms = pl.col("terms_day") == asked.terms.starts
     narrow = asked.book.store.of(
         asked.book.connection,
         Question(
             beneficiaries=pl.Series([asked.beneficiary], dtype=pl.Int64),
             first_day=span[0],  # no run before an order's day can have decided it
             last_day=done.day if done else None,
-            level=None if spanning else asked.level.level,
+            level=None if spanning or past.anew else asked.level.level,
         ),
-    ).filter(pl.col("terms_day") == asked.terms.starts)
+    ).filter(pl.col("terms_day") != NO_TERMS if past.anew else of_terms)
     orders = single.orders_of(asked.book.connection, narrow["event"])
     return narrow.join(orders, on="event", maintain_order="left")
 
@@ -214,10 +300,17 @@ def _nothing() -> pl.DataFrame:
     return pl.DataFrame(schema=dict.fromkeys(("event", "level", "order"), pl.Int64))
 
 
-def _events(asked: Asked, stored: pl.DataFrame, span: Span | None) -> pl.DataFrame:
+def _events(
+    asked: Asked, stored: pl.DataFrame, span: Span | None, below: Below | None
+) -> pl.DataFrame:
     """The events of the orders of these lines and of the order itself, in processing order."""
-    others = stored.filter(pl.col("order") != asked.event["order"])["order"].unique()
-    if span is None or not len(others):
+    if span is None:
+        return asked.own
+    others = stored["order"]
+    if below:
+        others = pl.concat([others, below.orders(int(asked.event["place"]))])
+    others = others.filter(others != asked.event["order"]).unique()
+    if not len(others):
         return asked.own
     found = asked.book.events(others).filter(pl.col("code") == asked.event["code"])
     low, high = span
@@ -234,18 +327,6 @@ def _up_to(asked: Asked, events: pl.DataFrame) -> pl.DataFrame:
     return events.head(0 if place is None else place + 1)
 
 
-def _levels(asked: Asked, stored: pl.DataFrame, events: pl.DataFrame) -> dict[int, Level]:
-    """Per order the level at which it pays the beneficiary: there is one, for trees have no
-    loops."""
-    by_number = {level.level: level for level in asked.terms.levels}
-    found = {
-        order: by_number[level]
-        for order, level in stored.select("order", "level").iter_rows()
-        if level in by_number
-    }
-    return {**found, int(asked.event["order"]): asked.level}
-
-
 def _event(row: Mapping[str, Any]) -> Event:
     return Event(
         event_id=row["event_id"],
@@ -255,11 +336,6 @@ def _event(row: Mapping[str, Any]) -> Event:
         currency=row["code"],
         reverses=row["order_id"] if row["back"] else None,
     )
-
-
-def _order(asked: Asked, row: Mapping[str, Any], level: Level, closed: bool) -> Order:
-    share = Share(level, asked.beneficiary_id, closed)
-    return Order(row["order_id"], row["code"], row["root_day"], asked.terms, (share,))
 
 
 # -- whether the book has them so
@@ -301,7 +377,7 @@ def unlike(line: Line, stored: Mapping[str, Any], decimals: int) -> Sequence[str
         ("commission", plain(stored["commission_minor"], decimals),
          plain(line.commission, decimals)),
         ("reason", _reason(stored["reason"]), line.reason),
-        ("terms from", str(date_of(stored["terms_day"])), str(date_of(line.terms_day))),
+        ("terms from", _terms_from(stored["terms_day"]), str(date_of(line.terms_day))),
         ("available on", str(date_of(stored["available_day"])), str(date_of(line.available_day))),
     )  # fmt: skip
     return [
@@ -309,6 +385,10 @@ def unlike(line: Line, stored: Mapping[str, Any], decimals: int) -> Sequence[str
         for name, said, worked in pairs
         if said != worked
     ]
+
+
+def _terms_from(day: Day) -> str:
+    return "" if day == NO_TERMS else str(date_of(day))
 
 
 def _reason(place: int) -> str:

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from commission_engine.explain.said import (
     AccountSaid,
+    AdjustmentSaid,
     Amounts,
     CapSaid,
+    Corrected,
     EventSaid,
     Explanation,
     LevelSaid,
@@ -14,9 +16,15 @@ from commission_engine.explain.said import (
     Paid,
     PayoutSaid,
     Referrer,
+    Returned,
     StatementSaid,
+    TrueUpSaid,
 )
+from commission_engine.ledger.life import BACK
 from commission_engine.money import Rate
+
+SHORT = 16
+"""Digits of a content hash that are enough to name it."""
 
 ROUNDINGS = {
     "half_even": "half to even",
@@ -30,6 +38,8 @@ def words(explanation: Explanation, most: int = 20) -> Iterator[str]:
     yield from (f"Note: {each}." for each in explanation.notes)
     if isinstance(explanation, EventSaid):
         yield from _event(explanation)
+    elif isinstance(explanation, AdjustmentSaid):
+        yield from _adjustment(explanation)
     elif isinstance(explanation, StatementSaid):
         yield from _statement(explanation, most)
     else:
@@ -86,6 +96,11 @@ def _order(said: EventSaid) -> Iterator[str]:
 
 def _tree(said: EventSaid) -> Iterator[str]:
     yield f"Who had referred whom at {said.decided_at}, the instant of the order"
+    if said.anew:
+        yield (
+            f"  The {_true_up(said.anew)}, computed this order anew, with the tree and the plan as"
+            " they were known then."
+        )
     if not said.referrers and not said.top:
         yield "  Nobody asked: no level of the terms goes above the earner."
     for each in said.referrers:
@@ -118,6 +133,7 @@ def _level(said: EventSaid, level: LevelSaid) -> Iterator[str]:
     if level.no_line:
         yield f"Level {level.level}: no line"
         yield f"  {_sentence(level.no_line.says)}"
+        yield from _corrections(level)
         return
     gets = level.amounts.commission if level.amounts else "nothing:"
     zero = "" if level.amounts else " the account is closed"
@@ -135,6 +151,16 @@ def _level(said: EventSaid, level: LevelSaid) -> Iterator[str]:
     if level.money:
         negative = level.amounts is not None and level.amounts.commission.startswith("-")
         yield from (f"  {each}" for each in _money(level.money, negative=negative))
+    yield from _corrections(level)
+
+
+def _corrections(level: LevelSaid) -> Iterator[str]:
+    for each in level.corrections:
+        when = f"in the run of {each.run_date}" if each.run_date else "with the next run"
+        yield (
+            f"  Corrected by {each.line_id}: {_plus(each.amount)} for {each.affiliate_id} {when},"
+            f' which makes it {each.comes_to}; "{each.reason}".'
+        )
 
 
 def _amounts(said: Amounts) -> Iterator[str]:
@@ -172,13 +198,17 @@ def _rounded(said: Amounts, which: int) -> str:
 def _cap(cap: CapSaid) -> Iterator[str]:
     starts = f" of {cap.starts}" if cap.window in ("order", "day") else f" from {cap.starts}"
     name = f"{cap.window.capitalize()} cap {cap.cap} over {cap.over}{starts if cap.starts else ''}"
+    moved = "".join(
+        f"; moved by the true-up of {_dates(each.period_from, each.period_to)} by {each.amount}"
+        for each in cap.moved
+    )
     if not cap.lines_before:
-        used = "no line counted before"
+        used = f"no line counted before{moved}"
     else:
         lines = "1 line" if cap.lines_before == 1 else f"{cap.lines_before} lines"
         named = ", ".join(f"{each.line_id} {each.amount}" for each in cap.last_lines)
         more = "" if cap.lines_before == len(cap.last_lines) else "the last: "
-        used = f"{lines} before came to {cap.used} ({more}{named})"
+        used = f"{lines} before came to {cap.used} ({more}{named}{moved})"
     yield f"{name}: {used}; room {cap.room_before}."
     yield (f"  This line brings {cap.asks} and gets {cap.gets}; room afterwards {cap.room_after}.")
 
@@ -196,7 +226,63 @@ def _money(said: Money, *, negative: bool) -> Iterator[str]:
 
 
 def _paid(payout: Paid) -> str:
-    return f"Part of payout {payout.payout_id} of {payout.run_date}, {payout.amount} in all."
+    said = f"Part of payout {payout.payout_id} of {payout.run_date}, {payout.amount} in all."
+    if payout.status not in BACK:
+        return said
+    return f"{said} That was {payout.status}, and its money went back to the balance."
+
+
+# -- an adjustment
+
+
+def _adjustment(said: AdjustmentSaid) -> Iterator[str]:
+    yield (
+        f"Adjustment {said.event_id}: {_plus(said.amount)} {said.currency} for {said.affiliate_id}"
+    )
+    yield f'  By {said.who}, because "{said.reason}"; known since {said.known_since}.'
+    if said.waits:
+        yield f"  {_sentence(said.waits.says)}"
+    else:
+        yield f"  The run of {said.run_date} booked it (engine {said.engine_version})."
+    if said.no_line:
+        yield f"  {_sentence(said.no_line.says)}"
+        return
+    if said.corrects:
+        yield from _corrected(said, said.corrects)
+    yield ""
+    if said.money is None:
+        yield f"Line {said.line_id}: not yet"
+        yield f"  Available on {said.available_on}."
+        return
+    yield f"Line {said.line_id}: {said.affiliate_id} gets {said.amount} {said.currency}"
+    negative = said.amount.startswith("-")
+    yield from (f"  {each}" for each in _money(said.money, negative=negative))
+
+
+def _corrected(said: AdjustmentSaid, corrects: Corrected) -> Iterator[str]:
+    anew = corrects.anew
+    yield (
+        f"  It corrects line {corrects.line_id} of the run of {corrects.run_date}:"
+        f" {corrects.posted} was posted for {said.affiliate_id} before, {corrects.now} is right."
+    )
+    yield ""
+    yield from _order(anew)
+    yield ""
+    yield from _tree(anew)
+    yield ""
+    yield from _terms(anew)
+    for level in anew.levels:
+        yield ""
+        yield f"As the {_word_of(corrects.true_up)} computes it:"
+        yield from (f"  {line}" for line in _level(anew, level))
+
+
+def _word_of(up: TrueUpSaid) -> str:
+    return f"true-up of {_dates(up.period_from, up.period_to)}"
+
+
+def _true_up(up: TrueUpSaid) -> str:
+    return f'{_word_of(up)} by {up.who} at {up.at}, because "{up.reason}"'
 
 
 # -- a statement, a payout
@@ -233,6 +319,7 @@ def _account(said: AccountSaid, most: int) -> Iterator[str]:
         yield f"  Held until {held.until}: {held.amount}."
     for why in said.unpaid:
         yield f"  Not paid: {why.says}."
+    yield from _came_back(said.returned)
     yield from _lines(said.lines, most)
 
 
@@ -242,7 +329,14 @@ def _payout(said: PayoutSaid, most: int) -> Iterator[str]:
     )
     yield f"  Decided by the settlement of {said.created_on}; it is {said.status}."
     yield f"  Its statement is {said.statement_id}."
-    yield f"  It is the whole available balance; the least that is paid is {said.minimum}."
+    for step in said.steps:
+        batch = f", batch {step.batch[:SHORT]}" if step.batch else ""
+        why = f': "{step.reason}"' if step.reason else ""
+        yield f"  {step.became.capitalize()} at {step.at} by {step.who}{batch}{why}."
+    least = f"the least that is paid is {said.minimum}"
+    if said.override is not None:
+        least += f', which did not hold this time: "{said.override}"'
+    yield f"  It is the whole available balance; {least}."
     if said.previous:
         yield (
             f"  The payout before was {said.previous.payout_id} of {said.previous.run_date},"
@@ -250,7 +344,13 @@ def _payout(said: PayoutSaid, most: int) -> Iterator[str]:
         )
     else:
         yield "  There was none before. What has become available:"
+    yield from _came_back(said.returned)
     yield from _lines(said.lines, most)
+
+
+def _came_back(returned: Sequence[Returned]) -> Iterator[str]:
+    for each in returned:
+        yield f"  Payout {each.payout_id} came back on {each.run_date}: {each.amount}."
 
 
 def _lines(lines: Sequence[LineSaid], most: int) -> Iterator[str]:
@@ -260,12 +360,14 @@ def _lines(lines: Sequence[LineSaid], most: int) -> Iterator[str]:
     shown = lines if not most or len(lines) <= most else lines[-most:]
     if len(shown) < len(lines):
         yield f"  The last {most} of {len(lines)} lines; --limit 0 shows all."
-    rows = [("line", "earner", "amount", "commission", "cut by", "available", "run")]
-    rows += [
+    said = [
         (each.line_id, each.earner_id, each.base_amount, each.commission, each.reason,
-         each.available_on, each.run_date)
+         each.available_on, each.run_date, each.why)
         for each in shown
     ]  # fmt: skip
+    head = ("line", "earner", "amount", "commission", "cut by", "available", "run", "why")
+    most = len(head) if any(each.why for each in shown) else len(head) - 1
+    rows = [row[:most] for row in (head, *said)]
     yield from _columns(rows, numbers=(2, 3))
 
 
@@ -274,6 +376,14 @@ def _lines(lines: Sequence[LineSaid], most: int) -> Iterator[str]:
 
 def _count(number: int) -> str:
     return "1 line" if number == 1 else f"{number} lines" if number else ""
+
+
+def _plus(amount: str) -> str:
+    return amount if amount.startswith("-") else f"+{amount}"
+
+
+def _dates(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"
 
 
 def _zero(amount: str) -> bool:

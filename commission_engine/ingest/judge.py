@@ -33,9 +33,9 @@ def judge_earnings(
 
     `rows`: event_id, affiliate_id, occurred_us, amount_minor, currency, reverses and their place.
     `known`: event_id, affiliate_id, occurred_us, amount_minor, currency, root_id of every event
-    of the book that `rows` name in event_id or reverses. `reversed_`: root_id, reversed_minor
-    (at most 0) of the orders among them that have reversals. `decimals` by currency, for the
-    sentences only; ISO 4217's when not given.
+    of the book that `rows` name in event_id or reverses; the root_id of an adjustment is empty.
+    `reversed_`: root_id, reversed_minor (at most 0) of the orders among them that have reversals.
+    `decimals` by currency, for the sentences only; ISO 4217's when not given.
     """
     rows = numbered(rows)
     stored = known.with_columns(
@@ -134,11 +134,14 @@ def _orderless(
             stored.filter(pl.col("reverses").is_not_null())["event_id"],
         ]
     )
+    adjustments = stored.filter(pl.col("reverses") == "")["event_id"]
     message = (
         pl.when(pl.col("reverses") == pl.col("event_id"))
         .then(pl.format("{} reverses itself; name the earning that it takes back", "event_id"))
         .when(pl.col("reverses").is_in(refused.implode()))
         .then(pl.format("its order {} was refused in this import; mend that first", "reverses"))
+        .when(pl.col("reverses").is_in(adjustments.implode()))
+        .then(pl.format("{} is an adjustment; correct it with `commission adjust`", "reverses"))
         .when(pl.col("reverses").is_in(reversals.implode()))
         .then(pl.format("{} is a reversal itself; name the earning it takes back", "reverses"))
         .otherwise(pl.format("no earning {} is known; import it first or together", "reverses"))

@@ -1,6 +1,6 @@
 """Every file of one import -> one frame of text, and the rows that are none."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +19,14 @@ __all__ = ["COLUMNS", "FAULTS", "PLACE", "Columns", "Kind", "Rows", "read_rows",
 
 PLACE = ("file", "line", "start", "stop")
 """The columns that say where a row stands."""
+
+Told = Callable[[int, int, int], None]
+"""Told how many rows have been read, and how many bytes of how many, for people who wait."""
+
+
+def nobody(_rows: int, _done: int, _of: int) -> None:
+    """Nobody waits."""
+
 
 FAULTS = pl.Schema(
     {
@@ -44,6 +52,7 @@ class Rows:
 
     kind: Kind
     paths: tuple[Path, ...]
+    told: Told = nobody
 
     def stretches(self) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """The sound rows and the malformed ones (FAULTS), some at a time, by file and line.
@@ -55,12 +64,17 @@ class Rows:
         `stop` (Int64: the row's bytes without its line end; Parquet: number, number + 1).
         The first stretch is empty. FileRefused where a file cannot be read to its end.
         """
-        nothing = _nothing(self.kind)
+        nothing, read, done = _nothing(self.kind), 0, 0
+        # One that is gone by now is refused in its turn.
+        sizes = [path.stat().st_size if path.exists() else 0 for path in self.paths]
         yield nothing, FAULTS.to_frame()
         for index, path in enumerate(self.paths):
             file = pl.lit(index, pl.Int32).alias("file")
             with _readable(path):
                 for table, faults in _read(self.kind, path):
+                    read += table.height + faults.height
+                    if not _is_parquet(path) and table.height:
+                        self.told(read, done + int(table["stop"][-1]), sum(sizes))
                     yield (
                         table.with_columns(file).select(nothing.columns),
                         faults.select(
@@ -74,6 +88,8 @@ class Rows:
                             "message",
                         ),
                     )
+            done += sizes[index]
+            self.told(read, done, sum(sizes))
 
     @cached_property
     def _whole(self) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -140,7 +156,7 @@ class Rows:
         return texts
 
 
-def read_rows(kind: Kind, paths: Sequence[Path]) -> Rows:
+def read_rows(kind: Kind, paths: Sequence[Path], told: Told = nobody) -> Rows:
     """CSV and Parquet files (told by their name's end) of one kind, as one set of rows.
 
     Raises FileRefused for a file that is not what it should be: not there, no text, a wrong header
@@ -149,7 +165,7 @@ def read_rows(kind: Kind, paths: Sequence[Path]) -> Rows:
     ordered = tuple(sorted(paths, key=lambda path: (path.name, str(path))))
     for path in ordered:
         _check(kind, path)
-    return Rows(kind, ordered)
+    return Rows(kind, ordered, told)
 
 
 def refuse(

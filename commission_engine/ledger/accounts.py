@@ -19,10 +19,20 @@ class Kind(IntEnum):
     REVERSED = 2
     ADJUSTED = 3
     PAID = 4
+    RETURNED = 5
+    """A payout that was not paid after all: what it took is the affiliate's again."""
+    CREDITED = 6
 
 
 RAISES_PAYABLE = MappingProxyType(
-    {Kind.EARNED: True, Kind.REVERSED: False, Kind.ADJUSTED: False, Kind.PAID: False}
+    {
+        Kind.EARNED: True,
+        Kind.REVERSED: False,
+        Kind.ADJUSTED: False,
+        Kind.PAID: False,
+        Kind.RETURNED: True,
+        Kind.CREDITED: True,
+    }
 )
 """Whether an entry of the kind adds to what the affiliate is owed."""
 
@@ -32,6 +42,8 @@ SIDES = MappingProxyType(
         Kind.REVERSED: (Account.AFFILIATE_PAYABLE, Account.COMMISSION_EXPENSE),
         Kind.ADJUSTED: (Account.AFFILIATE_PAYABLE, Account.COMMISSION_EXPENSE),
         Kind.PAID: (Account.AFFILIATE_PAYABLE, Account.PAYOUT_CLEARING),
+        Kind.RETURNED: (Account.PAYOUT_CLEARING, Account.AFFILIATE_PAYABLE),
+        Kind.CREDITED: (Account.COMMISSION_EXPENSE, Account.AFFILIATE_PAYABLE),
     }
 )
 """Lines of a refund or of a negative adjustment are never above zero, those of an earning never

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from commission_engine.calendar import Day, Ints
+from commission_engine.decide.adjusted import NO_TERMS
 from commission_engine.decide.kernel import Events, Lines, check_total
 from commission_engine.ledger.accounts import RAISES_PAYABLE, SIDES, Kind
 from commission_engine.problems import OutOfBalance
@@ -39,13 +40,16 @@ ACTIVITY = pl.Schema(
 
 def kinds(events: Events, lines: Lines) -> pl.Series:
     """The kind of each line: that of its event."""
-    return pl.Series("kind", kinds_of_events(events)[lines.row], dtype=pl.Int64)
+    return pl.Series("kind", kinds_of_events(events, lines)[lines.row], dtype=pl.Int64)
 
 
-def kinds_of_events(events: Events) -> Ints:
+def kinds_of_events(events: Events, lines: Lines) -> Ints:
     """The kind of each event's lines, as int8."""
     of_roots = np.where(events.amount < 0, np.int8(Kind.ADJUSTED), np.int8(Kind.EARNED))
-    return np.where(events.event != events.order, np.int8(Kind.REVERSED), of_roots)
+    kinds: Ints = np.where(events.event != events.order, np.int8(Kind.REVERSED), of_roots)
+    adjusted = lines.row[lines.terms_day == NO_TERMS]
+    kinds[adjusted[events.amount[adjusted] > 0]] = Kind.CREDITED
+    return kinds
 
 
 def post(events: Events, lines: Lines, day: Day) -> pl.DataFrame:
@@ -56,7 +60,7 @@ def post(events: Events, lines: Lines, day: Day) -> pl.DataFrame:
     frees, and so there are fewer entries.
     """
     check_total(lines.commission)
-    kind = kinds_of_events(events)
+    kind = kinds_of_events(events, lines)
     keys = _Keys(
         (
             lambda rows: lines.beneficiary[rows],

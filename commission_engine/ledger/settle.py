@@ -29,6 +29,11 @@ STATEMENTS = pl.Schema(
 )
 
 
+MOVED = ("earned_minor", "reversed_minor", "adjusted_minor")
+
+NOBODY = pl.DataFrame(schema=dict.fromkeys(KEY, pl.Int64))
+
+
 def settles(every: Every, day: Day, previous: Day | None) -> bool:
     """Whether the run for `day` is a settlement; `previous` is the last completed date.
 
@@ -58,6 +63,7 @@ def settle(
     activity: pl.DataFrame,
     minimum: pl.DataFrame,
     inactive: pl.Series,
+    waived: pl.DataFrame = NOBODY,
 ) -> pl.DataFrame:
     """The statements of the settlement on `day`, shaped STATEMENTS, sorted by affiliate, currency.
 
@@ -65,8 +71,9 @@ def settle(
     the previous settlement's balances (affiliate, currency, closing_minor, available_minor),
     `entries` those booked since (ENTRIES), `matured` the entries booked before that became
     available since (ENTRIES), `activity` who had lines since (ACTIVITY, one row a run), `minimum`
-    the least that is paid (currency, least), `inactive` the affiliates who are not paid now. What
-    a statement pays is its `paid_minor`.
+    the least that is paid (currency, least), `inactive` the affiliates who are not paid now,
+    `waived` those for whom the least does not hold now (affiliate, currency). What a statement pays
+    is its `paid_minor`.
 
     CommissionError where these amounts together are more than the book can hold.
     """
@@ -76,11 +83,11 @@ def settle(
     )
     moved = entries.with_columns(amount=signed()).group_by(KEY).agg(
         *(
-            pl.col("amount").filter(pl.col("kind") == kind).sum().alias(name)
-            for name, kind in (
-                ("earned_minor", Kind.EARNED),
-                ("reversed_minor", Kind.REVERSED),
-                ("adjusted_minor", Kind.ADJUSTED),
+            pl.col("amount").filter(pl.col("kind").is_in(kinds)).sum().alias(name)
+            for name, kinds in (
+                ("earned_minor", (Kind.EARNED,)),
+                ("reversed_minor", (Kind.REVERSED,)),
+                ("adjusted_minor", (Kind.ADJUSTED, Kind.CREDITED, Kind.RETURNED)),
             )
         ),
         freed=pl.col("amount").filter(pl.col("available_day") <= day).sum(),
@@ -93,16 +100,17 @@ def settle(
     for part in (opening, moved, ripe, seen):
         joined = joined.join(part, on=KEY, how="left")
     joined = joined.join(first, on="affiliate", how="left").join(minimum, on="currency", how="left")
+    joined = joined.join(waived.with_columns(any_amount=pl.lit(True)), on=KEY, how="left")
     numbers = [
         name for name, kind in joined.schema.items() if kind == pl.Int64 and name != "earliest"
     ]
     joined = joined.with_columns(pl.col(numbers).fill_null(0)).with_columns(
         ready=pl.col("available_minor") + pl.col("freed") + pl.col("ripe"),
-        owed=pl.sum_horizontal("closing_minor", "earned_minor", "reversed_minor", "adjusted_minor"),
+        owed=pl.sum_horizontal("closing_minor", *MOVED),
     )
     pays = (
         (pl.col("ready") > 0)
-        & (pl.col("ready") >= pl.col("least"))
+        & ((pl.col("ready") >= pl.col("least")) | pl.col("any_amount").fill_null(value=False))
         & ~pl.col("affiliate").is_in(inactive.implode())
     )
     started = pl.col("earliest") if period_from is None else pl.lit(period_from)
@@ -119,11 +127,11 @@ def settle(
             (pl.col("owed") - pl.col("paid_minor")).alias("closing_minor"),
             (pl.col("owed") - pl.col("ready")).alias("held_minor"),
             (pl.col("ready") - pl.col("paid_minor")).alias("available_minor"),
-            "lines",
+            moved=pl.any_horizontal(pl.col("lines", *MOVED) != 0),
         )
         # Held and available may cancel out; the next settlement needs to know what is available.
         .filter(
-            (pl.col("lines") > 0)
+            pl.col("moved")
             | pl.any_horizontal(pl.col("opening_minor", "closing_minor", "available_minor") != 0)
         )
         .select(STATEMENTS.names())

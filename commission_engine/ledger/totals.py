@@ -12,6 +12,14 @@ CONTROL_TOTALS = ("base", "gross", "commission", "earned", "reversed", "adjusted
 ROWS_AT_ONCE = 1 << 17
 
 
+_PARTS = {
+    Kind.EARNED: (Kind.EARNED,),
+    Kind.REVERSED: (Kind.REVERSED,),
+    Kind.ADJUSTED: (Kind.ADJUSTED, Kind.CREDITED),
+}
+"""What people read as one sum."""
+
+
 class _Sums:
     """Sums by a small number, exact whatever their size: the upper and the lower 32 bits of the
     values are added up for themselves."""
@@ -32,7 +40,7 @@ class _Sums:
 def control_totals(events: Events, lines: Lines, currencies: int) -> list[dict[str, int]]:
     """Per currency number below `currencies` the CONTROL_TOTALS in minor units, the last three
     being the commission of each kind of entry; empty where no event has that currency."""
-    kind = kinds_of_events(events)
+    kind = kinds_of_events(events, lines)
     kinds = max(Kind) + 1
     base = _Sums(currencies)
     gross, commission = _Sums(currencies * kinds), _Sums(currencies * kinds)
@@ -52,8 +60,8 @@ def control_totals(events: Events, lines: Lines, currencies: int) -> list[dict[s
             "gross": sum(gross[number * kinds + each] for each in range(kinds)),
             "commission": sum(commission[number * kinds + each] for each in range(kinds)),
             **{
-                each.name.lower(): commission[number * kinds + each]
-                for each in (Kind.EARNED, Kind.REVERSED, Kind.ADJUSTED)
+                kind.name.lower(): sum(commission[number * kinds + each] for each in parts)
+                for kind, parts in _PARTS.items()
             },
         }
         if seen[number]

@@ -52,5 +52,13 @@ def faults_of_change(
     return tuple(faults)
 
 
+def first_changed(old: Plan, new: Plan) -> Day | None:
+    """The first day on which other terms hold; None where all terms are the same."""
+    before = {each.starts: each for each in old.terms}
+    after = {each.starts: each for each in new.terms}
+    changed = [day for day in before.keys() | after.keys() if before.get(day) != after.get(day)]
+    return min(changed, default=None)
+
+
 def _begun(plan: Plan, last_day: Day) -> dict[Day, Terms]:
     return {each.starts: each for each in plan.terms if each.starts <= last_day}

@@ -79,7 +79,7 @@ def parse_plan(text: str, file: str) -> ReadPlan:
         found = re.search(r"at line (\d+)", str(why))
         line = found[1] if found else str(text.removesuffix("\n").count("\n") + 1)
         raise PlanRefused((f"{file}:{line}: this is not TOML: {why}",)) from why
-    reader = _Reader(file, _lines_of_keys(text))
+    reader = _Reader(file, lines_of_keys(text))
     plan = reader.plan(data)
     if reader.faults or plan is None:
         raise PlanRefused(
@@ -99,7 +99,7 @@ def _lines_for_people(lines: Mapping[Place, int], data: Mapping[str, Any]) -> di
     return named
 
 
-def _lines_of_keys(text: str) -> dict[Place, int]:
+def lines_of_keys(text: str) -> dict[Place, int]:
     """Where each key and table stands: ("terms", 0, "level", 1, "rate") -> line number."""
     places: dict[Place, int] = {}
     counts: dict[Place, int] = {}

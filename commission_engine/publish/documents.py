@@ -9,11 +9,12 @@ from collections.abc import Iterator
 import polars as pl
 
 from commission_engine.calendar import Zone
+from commission_engine.decide.adjusted import NO_TERMS
 from commission_engine.ledger.accounts import Kind
 from commission_engine.publish import text
 from commission_engine.publish.folder import Made
 from commission_engine.publish.ids import pseudonyms
-from commission_engine.publish.rates import rates
+from commission_engine.publish.rates import rate_of_line, rates
 from commission_engine.publish.record import Record
 
 _WHY = {
@@ -57,7 +58,7 @@ def documents(record: Record) -> Iterator[Made]:
 
 def documents_table(record: Record, readers: pl.Series) -> pl.DataFrame:
     """The statements of `readers` as texts: per affiliate and currency the opening, every line,
-    the payout and the closing, with the balance after each.
+    what came back of earlier payouts, the payout and the closing, with the balance after each.
 
     `reference` is the statement's id and the row's number in it. An affiliate's rows are
     together, in the order of ids; `affiliate_id` and `statement_id` are there to tell them apart.
@@ -69,6 +70,7 @@ def documents_table(record: Record, readers: pl.Series) -> pl.DataFrame:
     parts = (
         _row(balances, "opening", "period_from", pl.col("opening_minor")),
         body,
+        _returned(record, readers),
         _row(paid, "paid", "run_day", -pl.col("paid_minor")),
         _row(balances, "closing", "run_day", nothing),
     )
@@ -100,7 +102,11 @@ def documents_table(record: Record, readers: pl.Series) -> pl.DataFrame:
         text.amount("amount_minor"),
         text.amount("balance_minor"),
         text.day("available_day").alias("available_on"),
-        pl.col("reason").replace_strict(_WHY, default=None, return_dtype=pl.String).alias("why"),
+        pl.coalesce(
+            "came_back",
+            "adjusted_because",
+            pl.col("reason").replace_strict(_WHY, default=None, return_dtype=pl.String),
+        ).alias("why"),
     )
 
 
@@ -111,11 +117,26 @@ def _row(balances: pl.DataFrame, name: str, day: str, amount: pl.Expr) -> pl.Dat
     )
 
 
+def _returned(record: Record, readers: pl.Series) -> pl.DataFrame:
+    """Payouts that were not paid after all. Why is between the programme and its bank."""
+    mine = record.returned.filter(pl.col("affiliate_id").is_in(readers.implode()))
+    return mine.sort("booked_day", "run_day").select(
+        *_ACCOUNT,
+        "decimals",
+        row=pl.lit(Kind.RETURNED.name.lower()),
+        day="booked_day",
+        amount_minor="amount_minor",
+        available_day="booked_day",
+        came_back=pl.format("payout {} was not paid: it is in the balance again", "payout_id"),
+    )
+
+
 def _lines(record: Record, lines: pl.DataFrame) -> pl.DataFrame:
     """Lines as their beneficiaries read them."""
     kind = (
         pl.when("is_reversal").then(pl.lit(Kind.REVERSED.name.lower()))
-        .when(pl.col("base_minor") < 0).then(pl.lit(Kind.ADJUSTED.name.lower()))
+        .when((pl.col("base_minor") < 0) | (pl.col("terms_day") == NO_TERMS))
+        .then(pl.lit(Kind.ADJUSTED.name.lower()))
         .otherwise(pl.lit(Kind.EARNED.name.lower()))
     )  # fmt: skip
     zone = Zone(record.plan.timezone)
@@ -137,13 +158,23 @@ def _lines(record: Record, lines: pl.DataFrame) -> pl.DataFrame:
             "level",
             "from",
             "base_minor",
-            "rate",
+            rate_of_line(),
             "gross_minor",
             pl.col("commission_minor").alias("amount_minor"),
             "available_day",
             "reason",
+            _because(record, lines).alias("adjusted_because"),
         )
     )  # fmt: skip
+
+
+def _because(record: Record, lines: pl.DataFrame) -> pl.Expr:
+    """Why each adjustment among the lines was made, in the words of whoever made it; else null."""
+    ids = lines.filter(pl.col("terms_day") == NO_TERMS)["event_id"]
+    reasons = record.reasons(ids) if len(ids) else {}
+    why = {event: _one_line(reason) for event, reason in reasons.items()}
+    adjusted = pl.when(pl.col("terms_day") == NO_TERMS).then(pl.col("event_id"))
+    return adjusted.replace_strict(why, default=None, return_dtype=pl.String)
 
 
 def _callings(record: Record, lines: pl.DataFrame) -> pl.DataFrame:

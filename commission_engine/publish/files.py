@@ -20,7 +20,7 @@ from commission_engine.publish.documents import documents
 from commission_engine.publish.folder import Draft, Made
 from commission_engine.publish.ids import payout_ids, statement_ids
 from commission_engine.publish.lines import lines_csv
-from commission_engine.publish.rates import rates
+from commission_engine.publish.rates import rate_of_line, rates
 from commission_engine.publish.record import Record, RunLines
 from commission_engine.raw import shown
 
@@ -34,6 +34,9 @@ FORMAT = 1
 Parts: TypeAlias = Iterator[tuple[bytes, int]]
 """Bytes of a table's file, each with the count of rows in them."""
 
+Told: TypeAlias = Callable[[int, int], None]
+"""Told how many of how many lines are written, for people who wait."""
+
 
 def files(record: Record, listed: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Made]:
     """Every file of the run, the manifest last; each is made while it is gone through.
@@ -46,9 +49,7 @@ def files(record: Record, listed: Mapping[str, Mapping[str, Any]] | None = None)
         LINES: _ahead(lines_csv(record.lines)),
         "statements.csv": _in_parts(record.statements, plan, statements_table),
         "payouts.csv": _in_parts(record.payouts, plan, payouts_table),
-        "journal.csv": _in_parts(
-            _with_sources(pairs(record.entries), record.payouts), plan, journal_table
-        ),
+        "journal.csv": _in_parts(_with_sources(pairs(record.entries), record), plan, journal_table),
         "rejects.csv": _in_parts(record.refusals, plan, rejects_table),
     }
     all_listed = dict(listed or {})
@@ -71,8 +72,9 @@ class Ahead:
     At the end of the block all of it is gone unless its folder has appeared.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, told: Told = lambda done, of: None) -> None:
         self._folder = folder
+        self._told = told
         self._stopped = False
         self._coming: Future[dict[str, Any]] | None = None
         self.draft: Draft | None = None
@@ -89,7 +91,8 @@ class Ahead:
         self._coming = self._pool.submit(self._write, self.draft, lines)
 
     def _write(self, draft: Draft, lines: RunLines) -> dict[str, Any]:
-        counted = _Counted(takewhile(lambda _: not self._stopped, _ahead(lines_csv(lines))))
+        parts = takewhile(lambda _: not self._stopped, _ahead(lines_csv(lines)))
+        counted = _Counted(parts, lambda rows: self._told(rows, lines.count))
         draft.write(Made(LINES, counted))
         return {**counted.said(), "rows": counted.rows}
 
@@ -114,8 +117,11 @@ class Ahead:
 class _Counted:
     """A file's parts, counted while they are gone through."""
 
-    def __init__(self, parts: Iterable[tuple[bytes, int]]) -> None:
+    def __init__(
+        self, parts: Iterable[tuple[bytes, int]], told: Callable[[int], None] = lambda rows: None
+    ) -> None:
         self._parts = iter(parts)
+        self._told = told
         self._hash = sha256()
         self.size = self.rows = 0
 
@@ -125,6 +131,7 @@ class _Counted:
             self.size += len(part)
             self.rows += rows
             yield part
+            self._told(self.rows)
 
     def said(self) -> dict[str, Any]:
         """Size and SHA-256 of the whole file, also where nobody wanted to see the end of it."""
@@ -156,7 +163,12 @@ def _with_ids(record: Record) -> Record:
     statements = with_statement_id(record.statements, record.plan)
     ids = statements.select("affiliate_id", "statement_id").unique(maintain_order=True)
     payouts = record.payouts.join(ids, on="affiliate_id", how="left", maintain_order="left")
-    return replace(record, statements=statements, payouts=with_payout_id(payouts, record.plan))
+    return replace(
+        record,
+        statements=statements,
+        payouts=with_payout_id(payouts, record.plan),
+        returned=with_payout_id(record.returned, record.plan),
+    )
 
 
 def manifest(record: Record, listed: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -193,13 +205,13 @@ def lines_table(lines: pl.DataFrame, plan: Plan) -> pl.DataFrame:
             "beneficiary_id",
             "currency",
             text.amount("base_minor").alias("base_amount"),
-            "rate",
+            rate_of_line(),
             text.amount("gross_minor"),
             text.amount("commission_minor"),
             "reason",
             text.day("available_day").alias("available_on"),
             pl.lit(plan.name).alias("plan"),
-            text.day("terms_day").alias("terms_from"),
+            text.terms_day().alias("terms_from"),
         )
     )
 
@@ -253,14 +265,17 @@ def pairs(entries: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_sources(pairs: pl.DataFrame, payouts: pl.DataFrame) -> pl.DataFrame:
-    """`pairs` with the column payout_id: of what they pay, null for the others."""
-    sources = payouts.select(
-        "affiliate_id", "currency", "payout_id", kind=pl.lit(int(Kind.PAID), pl.Int64)
+def _with_sources(pairs: pl.DataFrame, record: Record) -> pl.DataFrame:
+    """`pairs` with the column payout_id: of what they pay, or all of what came back with this run
+    ("+" between them); null for the others."""
+    account = ["affiliate_id", "currency"]
+    back = record.returned.filter(pl.col("booked_day") == record.day)
+    kinds = (
+        (Kind.PAID, record.payouts.select(*account, "payout_id")),
+        (Kind.RETURNED, back.group_by(account).agg(pl.col("payout_id").sort().str.join("+"))),
     )
-    return pairs.join(
-        sources, on=["affiliate_id", "currency", "kind"], how="left", maintain_order="left"
-    )
+    sources = pl.concat(part.with_columns(kind=pl.lit(int(kind), pl.Int64)) for kind, part in kinds)
+    return pairs.join(sources, on=[*account, "kind"], how="left", maintain_order="left")
 
 
 def journal_table(pairs: pl.DataFrame, _plan: Plan) -> pl.DataFrame:

@@ -12,7 +12,7 @@ import polars as pl
 from commission_engine.calendar import Ints
 from commission_engine.decide.kernel import REASONS
 from commission_engine.publish import text
-from commission_engine.publish.rates import rates
+from commission_engine.publish.rates import rate_of_line, rates
 from commission_engine.publish.record import RunLines
 
 MOST_PLACES = 1 << 20
@@ -88,7 +88,8 @@ def _line_ids(event_id: pl.Series, place: pl.Series, level: pl.Series) -> pl.Ser
 def _rates(known: pl.DataFrame, lines: pl.DataFrame) -> pl.Series:
     def rate(distinct: pl.DataFrame) -> pl.Series:
         key = ["terms_day", "level"]
-        return distinct.join(known, on=key, how="left", maintain_order="left")["rate"]
+        joined = distinct.join(known, on=key, how="left", maintain_order="left")
+        return joined.select(rate_of_line()).to_series()
 
     return _of_few(lines.select("terms_day", "level"), rate)
 
@@ -102,7 +103,7 @@ def _rest(lines: pl.DataFrame, plan: str) -> pl.Series:
             reasons.gather(distinct["reason"]).alias("reason"),
             text.day("available_day"),
             pl.lit(plan).alias("plan"),
-            text.day("terms_day"),
+            text.terms_day(),
         )
         return said.select(pl.concat_str(pl.all(), separator=",")).to_series()
 

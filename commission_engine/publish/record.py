@@ -1,7 +1,7 @@
 """What the files of a run are made from."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -31,14 +31,29 @@ class RunLines:
     currencies: pl.DataFrame
 
 
+RETURNED = pl.Schema(
+    {
+        "booked_day": pl.Int64,
+        "run_day": pl.Int64,
+        "affiliate_id": pl.String,
+        "currency": pl.String,
+        "decimals": pl.Int64,
+        "amount_minor": pl.Int64,
+    }
+)
+"""A payout of the run of `run_day` whose money came back by the run of `booked_day`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """Everything that the files of one run say.
 
     `entries` and `refusals` are
     shaped like those of `book.views`, `statements` and `payouts` are those of the run's settlement
-    (empty without one), all sorted by affiliate and currency. For the documents, `period_lines`
-    gives the lines of the statements' period of these affiliates, `labels` the names of these.
+    (empty without one), all sorted by affiliate and currency. `returned` has the payouts of before
+    whose money came back since the last settlement (RETURNED). For the documents, `period_lines`
+    gives the lines of the statements' period of these affiliates, `labels` the names of these, and
+    `reasons` why the adjustments of these event ids were made.
     `anchor` is that of the audit trail; None for a run that is older than the trail.
     """
 
@@ -55,6 +70,8 @@ class Record:
     period_lines: Callable[[pl.Series], pl.DataFrame]
     labels: Callable[[pl.Series], Mapping[str, str]]
     anchor: Mapping[str, Any] | None = None
+    returned: pl.DataFrame = field(default_factory=RETURNED.to_frame)
+    reasons: Callable[[pl.Series], Mapping[str, str]] = lambda ids: {}
 
     @property
     def day(self) -> Day:

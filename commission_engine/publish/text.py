@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from commission_engine.calendar import Ints
+from commission_engine.decide.adjusted import NO_TERMS
 
 NUMBERS = frozenset(
     ["base_amount", "rate", "gross", "commission", "amount", "balance", "debit", "credit"]
@@ -44,6 +45,12 @@ def amount(minor: str, decimals: str = "decimals") -> pl.Expr:
 def day(column: str) -> pl.Expr:
     """ISO 8601, from days since 1970-01-01."""
     return pl.col(column).cast(pl.Int32).cast(pl.Date).dt.strftime("%Y-%m-%d")
+
+
+def terms_day(column: str = "terms_day") -> pl.Expr:
+    """The day on which terms begin; empty for a line that no terms decided."""
+    none = pl.col(column) == NO_TERMS
+    return pl.when(none).then(pl.lit("")).otherwise(day(column)).alias(column)
 
 
 def instant(column: str) -> pl.Expr:

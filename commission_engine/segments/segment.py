@@ -69,13 +69,20 @@ class Segment:
         return self.name + _ENDING
 
 
-def keep(place: Place, owner: str, day: Day, frames: Iterable[pl.DataFrame]) -> Iterator[Segment]:
+def keep(
+    place: Place,
+    owner: str,
+    day: Day,
+    frames: Iterable[pl.DataFrame],
+    noted: list[str] | None = None,
+) -> Iterator[Segment]:
     """Write lines (columns LINES, any order of rows) into segments, each before it is yielded.
 
     Before a file appears its name stands in the owner's note, so that `sweep` finds it should the
-    book never list it.
+    book never list it. `noted` are names of this transaction that stand there already; it gets
+    those that come.
     """
-    noted: list[str] = []
+    noted = [] if noted is None else noted
     cast = (frame.select(list(LINES)).cast(pl.Schema(LINES)) for frame in frames)
     for number, frame in enumerate(in_order(cast, ("beneficiary", "event", "level"), ROWS)):
         content = _content(frame)

@@ -298,6 +298,7 @@ class FromFacts:
             root_at=root_at,
             root_day=Zone(self.timezone).local_days(root_at),
             root_known=nothing,
+            tree_known=nothing,
         )
 
 
