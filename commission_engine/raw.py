@@ -8,7 +8,7 @@ import re
 
 _FIRST = 0x10FF00  # the last 256 characters of the last private plane, one for each byte
 _ODD = re.compile("[\x00\udc80-\udcff\U0010ff00-\U0010ffff]")
-_KEPT = re.compile("[\U0010ff00-\U0010ffff]")
+_KEPT = re.compile("([\U0010ff00-\U0010ffff])")
 
 
 def kept(data: bytes) -> str:
@@ -28,8 +28,10 @@ def _marked(char: str) -> str:
 
 def as_bytes(text: str) -> bytes:
     """The row as it stood in its file."""
+    parts = _KEPT.split(text)  # by turns text and one character that stands for a byte
     return b"".join(
-        bytes([ord(char) - _FIRST]) if _KEPT.match(char) else char.encode() for char in text
+        bytes([ord(part) - _FIRST]) if place % 2 else part.encode()
+        for place, part in enumerate(parts)
     )
 
 

@@ -130,7 +130,8 @@ class Bench:
     def all(self, kind: str, given: argparse.Namespace, program: str) -> int:
         """Every trial that was asked for, or one; 1 if one of them failed."""
         started = time.monotonic()
-        numbers = range(given.trials) if given.only is None else [given.only]
+        first = getattr(given, "first", 0) if given.only is None else given.only
+        numbers = range(first, first + (given.trials if given.only is None else 1))
         failures = 0
         try:
             self.prepare()
@@ -296,6 +297,7 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("kind", choices=HOWS)
     parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first trial")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, help="this trial alone")
     parser.add_argument("--server", help="the URL of a PostgreSQL server, or own; else SQLite")

@@ -25,6 +25,7 @@ from typing import Any, Self
 
 import psycopg
 import sqlalchemy as sa
+import typer
 from failpoints import Counter, Fault, watch
 
 import commission_engine.__main__
@@ -311,6 +312,8 @@ def load_what_commands_load(folder: Path) -> None:
             except ImportError:
                 continue
     money.spoken(100, "USD", 2)
+    # The options of all commands are read here, once, and not by every fork.
+    vars(commission_engine.cli)["app"] = typer.main.get_command(commission_engine.cli.app)
     for rest in (folder / "loading", folder / "loading-given"):
         shutil.rmtree(rest)
     gc.collect()

@@ -4,6 +4,7 @@ import resource
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event as Signal
 
@@ -13,20 +14,27 @@ from engines import in_buckets, ints, kernel_nights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_kernel import beyond_64_bits
+from test_reference import cap, day, level, plan
 from worlds import WORLDS, World, worlds
 
 from commission_engine.decide import buckets
 from commission_engine.decide.buckets import (
+    Programme,
     Shares,
     SpillInMemory,
     in_turn,
+    lines_of,
     narrow,
     split,
     spread_over,
 )
+from commission_engine.decide.kernel import REASONS, Events
 from commission_engine.decide.reference import decide
 from commission_engine.decide.spill import SpillOnDisk
+from commission_engine.decide.used import UsedInMemory
+from commission_engine.plan.terms import Cap
 from commission_engine.problems import CommissionError
+from commission_engine.tree.forest import Forest, Standing
 
 
 @pytest.mark.parametrize("orders", [1, 7, 1000])
@@ -37,7 +45,7 @@ def test_the_size_of_a_bucket_changes_no_line(
     monkeypatch.setattr(buckets, "LINES_AT_ONCE", piece)
     counts: Counter[str] = Counter()
 
-    @settings(WORLDS, max_examples=max(WORLDS.max_examples // 2, 100))
+    @settings(WORLDS, max_examples=max(WORLDS.max_examples // 3, 10))
     @given(worlds())
     def compare(world: World) -> None:
         expected = decide(world.plan, world.nights)
@@ -48,7 +56,97 @@ def test_the_size_of_a_bucket_changes_no_line(
         assert found == expected
 
     compare()
-    assert counts["compared"] > 50
+    assert counts["compared"] > WORLDS.max_examples // 6
+
+
+# -- a bucket by hand
+
+
+def programme(caps: tuple[Cap, ...]) -> Programme:
+    """Level 1 is paid all of it; caps over all levels."""
+    none = np.zeros(0, np.int64)
+    nobody = Forest.of(none, none, none, none), Standing.of(none, none, none.astype(np.bool_))
+    return Programme(plan(level(1, "100%"), caps=caps), ("USD",), *nobody)
+
+
+def shares_by_hand(*rows: tuple[int, int, int]) -> Shares:
+    """beneficiary, order, commission; of events 1, 2, ... of one day."""
+    who, order, commission = (ints(row[n] for row in rows) for n in range(3))
+    zeros = np.zeros(len(rows), np.int64)
+    return {
+        "event": np.arange(1, len(rows) + 1), "level": zeros + 1, "beneficiary": who,
+        "currency": zeros, "root_day": zeros + day("2026-01-01"), "gross": commission,
+        "commission": commission.copy(), "reason": zeros.copy(), "order": order,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("caps", "needed"),
+    [((), False), (cap(month=9), False), (cap(order=9), True), (cap(order=9, day=20), True)],
+    ids=["no cap", "month", "order", "order and day"],
+)
+def test_the_order_of_a_line_is_kept_where_a_cap_is_counted_by_it(
+    caps: tuple[Cap, ...], needed: bool
+) -> None:
+    one = Events(*(ints([n]) for n in (5, 5, 2, 0, 100, 0, 0, day("2026-01-01"), 0)))
+    tree = Forest.of(ints([2]), ints([1]), ints([0]), ints([0]))
+    shares = replace(programme(caps), forest=tree).shares(one, ints([0]))
+    assert ("order" in shares) is needed
+    assert (shares["event"].tolist(), shares["beneficiary"].tolist()) == ([5], [1])
+
+
+def test_orders_of_one_day_are_told_apart() -> None:
+    shares = shares_by_hand((7, 1, 8), (7, 2, 8), (7, 1, 8))
+    bucket = programme(cap(order=10)).bucket(shares, UsedInMemory())
+    assert bucket.lines.commission.tolist() == [8, 8, 2]
+    assert [REASONS[n].value for n in bucket.lines.reason.tolist()] == ["", "", "order"]
+
+
+@pytest.mark.parametrize("far", [1, 255, 256, 257, 65_535, 65_536, 65_537, 2**33])
+def test_the_lines_of_a_bucket_are_by_beneficiary_and_then_as_they_came(far: int) -> None:
+    rows = [(3 + far, 1, 1), (3, 2, 1), (3 + far, 3, 1), (4, 4, 1), (3, 5, 1)]
+    bucket = programme(()).bucket(shares_by_hand(*rows), UsedInMemory())
+    expected = sorted((who, order) for who, order, _ in rows)
+    found = zip(bucket.lines.beneficiary.tolist(), bucket.event.tolist(), strict=True)
+    assert list(found) == expected
+
+
+@pytest.mark.parametrize("piece", [1, 2, 5, 6])
+@pytest.mark.parametrize("people", [(7, 3), (7,)])
+def test_pieces_of_a_bucket_are_its_lines_in_their_order(
+    piece: int, people: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each with a cap per month that holds over all of them; what it counted comes once."""
+    rows = [(people[n % len(people)], n, 4) for n in range(6)]
+    capped = programme(cap(month=10))
+    whole = capped.bucket(shares_by_hand(*rows), UsedInMemory())
+    monkeypatch.setattr(buckets, "LINES_AT_ONCE", piece)
+    pieces = list(capped.pieces(shares_by_hand(*rows), UsedInMemory()))
+    assert max(len(each.event) for each in pieces) == min(piece, 6)
+    for name in ("beneficiary", "commission", "reason", "terms_day", "available_day"):
+        parts = np.concatenate([getattr(each.lines, name) for each in pieces])
+        assert parts.tolist() == getattr(whole.lines, name).tolist()
+    assert np.concatenate([each.event for each in pieces]).tolist() == whole.event.tolist()
+    counted = UsedInMemory()
+    for each in pieces:
+        counted.advance(each.advances)
+    (month,) = whole.advances
+    assert counted.totals(month.scope, month.keys).tolist() == month.total.tolist()
+    if len(people) > 1:
+        assert [len(each.advances) for each in pieces] == [1] + [0] * (len(pieces) - 1)
+
+
+def test_a_bucket_of_nothing_has_no_lines() -> None:
+    assert len(programme(cap(order=9)).bucket(SpillInMemory().taken(0), UsedInMemory()).event) == 0
+
+
+def test_how_many_lines_there_will_be_is_counted_for_everybody_above() -> None:
+    """1 <- 2 <- 3; level 2 is paid, too"""
+    tree = Forest.of(ints([3, 2]), ints([2, 1]), ints([0, 0]), ints([0, 0]))
+    terms = plan(level(0, "1%"), level(2, "1%"))
+    assert lines_of(ints([0, 5, 7, 2]), tree, terms).tolist() == [0, 5 + 2, 7, 2, 0]
+    assert lines_of(ints([0] * 9), tree, terms).tolist() == [0] * 9
+    assert lines_of(ints([]), tree, terms).tolist() == [0] * 5
 
 
 # -- spreading

@@ -8,17 +8,14 @@ from itertools import groupby
 from random import Random
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from worlds import (
-    REQUIRED,
     WORLDS,
     World,
     ancestry,
     cap_steps,
     is_nested,
-    marks,
-    table,
     window_name,
     worlds,
 )
@@ -709,17 +706,3 @@ def test_lines_are_in_processing_order(world: World) -> None:
             whole, key=lambda e: (e.occurred_us, e.reverses is not None, e.event_id.encode())
         )
         assert len(set(ids)) == len(ids)
-
-
-def test_the_worlds_reach_every_interesting_state() -> None:
-    counts: Counter[str] = Counter()
-
-    @settings(WORLDS, max_examples=max(WORLDS.max_examples, 2000))
-    @given(worlds())
-    def visit(world: World) -> None:
-        counts.update(marks(world, run(world)))
-
-    visit()
-    print(table(counts))
-    assert [name for name in REQUIRED if not counts[name]] == []
-    assert set(counts) <= set(REQUIRED)

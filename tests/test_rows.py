@@ -345,8 +345,8 @@ def test_a_missing_column_is_named_with_what_was_found_and_perhaps_meant(tmp_pat
             "Every column has its own name; remove or rename the doubled one.",
         ),
         (
-            "affiliate_id,x,x",
-            "line 1 names the column 'x' more than once",
+            "affiliate_id,name,name",
+            "line 1 names the column 'name' more than once",
             "Every column has its own name; remove or rename the doubled one.",
         ),
         ('affiliate_id,"name', f"line 1, the header: {UNCLOSED}", FIRST_LINE),

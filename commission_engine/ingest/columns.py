@@ -47,8 +47,9 @@ COLUMNS: Mapping[Kind, Columns] = MappingProxyType(
 
 
 def check_names(path: Path, kind: Kind, names: Sequence[str], place: str) -> None:
-    """Raise FileRefused unless every required column is there and none is there twice.
+    """Raise FileRefused unless every required column is there and no known one is there twice.
 
+    An unknown column may be there as often as it likes: nobody has to choose between its values.
     `place` says where the names stand ("line 1" of a CSV file, "the schema" of a table).
     """
     if len(names) > MAX_COLUMNS:
@@ -56,7 +57,8 @@ def check_names(path: Path, kind: Kind, names: Sequence[str], place: str) -> Non
             f"{path}: {place} names {len(names)} columns where {MAX_COLUMNS} are the most",
             "Leave out the columns that nobody reads.",
         )
-    doubled = sorted(name for name, times in Counter(names).items() if times > 1)
+    times = Counter(names)
+    doubled = [name for name in sorted(COLUMNS[kind].known) if times[name] > 1]
     if doubled:
         raise FileRefused(
             f"{path}: {place} names the column {_listed(doubled)} more than once",

@@ -1,6 +1,7 @@
 """A Parquet file -> the same frame of text as a CSV file gives."""
 
 from collections.abc import Iterator
+from os import SEEK_END
 from pathlib import Path
 
 import polars as pl
@@ -11,9 +12,15 @@ from commission_engine.problems import FileRefused
 
 _IDS = ("event_id", "affiliate_id", "referrer_id", "reverses")
 _TIMES = ("occurred_at", "since")
-_NUMBER = "number of the row"
 ROWS_AT_ONCE = 1 << 18
 _UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+_MAGIC = b"PAR1"
+
+_DAYS = 90_000_000
+"""A date of more days before or after 1970 is none that Polars can write as text."""
+
+_A_DAY = {"ms": 86_400_000, "us": 86_400_000_000}
+"""In the units of a timestamp; of nanoseconds 64 bits do not hold as many."""
 
 
 def check_parquet(path: Path, kind: Kind) -> None:
@@ -34,34 +41,40 @@ def read_parquet(path: Path, kind: Kind) -> Iterator[pl.DataFrame]:
     check_parquet(path, kind)
     schema = _schema(path)
     text = [_as_text(path, kind, name, schema[name]).alias(name) for name in schema.names()]
-    columns = {name: name for name in schema.names()}
+    columns = [(name, name) for name in schema.names()]
     rows = pl.scan_parquet(path, glob=False)
     first, height = 0, 1
     while first < height:
         try:
             height = rows.select(pl.len()).collect().item()
-            table = rows.slice(first, ROWS_AT_ONCE).collect()
+            number = pl.int_range(first + 1, first + 1 + pl.len(), dtype=pl.Int64)
+            table = (
+                rows.slice(first, ROWS_AT_ONCE)
+                .collect()
+                .with_columns(text)
+                .select(*known_and_extra(kind, columns), line=number, start=number, stop=number + 1)
+            )
         except _UNREADABLE as fault:
             raise _refused(path, fault) from None
-        number = pl.int_range(first + 1, first + 1 + pl.len(), dtype=pl.Int64)
-        yield table.with_columns(text).select(
-            *known_and_extra(kind, columns), line=number, start=number, stop=number + 1
-        )
+        yield table
         first += ROWS_AT_ONCE
 
 
 def rows_as_json(path: Path, numbers: pl.Series) -> dict[int, str]:
     """The rows of these numbers (from 1) as JSON objects, by number."""
     schema = _schema(path)
+    number = "number"
+    while number in schema:
+        number += " of the row"
+    as_json = pl.struct(_plain(path, name, dtype) for name, dtype in schema.items())
     rows = (
         pl.scan_parquet(path, glob=False)
-        .with_row_index(_NUMBER, 1)
-        .filter(pl.col(_NUMBER).is_in(numbers.unique().implode()))
+        .with_row_index(number, 1)
+        .filter(pl.col(number).is_in(numbers.unique().implode()))
+        .select(pl.col(number), as_json.struct.json_encode().alias(f"{number} and it"))
         .collect()
     )
-    as_json = pl.struct(_plain(path, name, dtype) for name, dtype in schema.items())
-    texts = rows.select(as_json.struct.json_encode()).to_series()
-    return dict(zip(rows[_NUMBER].to_list(), texts.to_list(), strict=True))
+    return dict(rows.iter_rows())
 
 
 def _schema(path: Path) -> pl.Schema:
@@ -75,6 +88,22 @@ def _schema(path: Path) -> pl.Schema:
 def _refused(path: Path, fault: BaseException) -> FileRefused:
     if isinstance(fault, PermissionError):
         raise fault
+    with path.open("rb") as file:
+        begins = file.read(len(_MAGIC)) == _MAGIC
+        file.seek(-min(len(_MAGIC), path.stat().st_size), SEEK_END)
+        is_whole = begins and file.read() == _MAGIC
+    if is_whole and isinstance(fault, pl.exceptions.DuplicateError):
+        return FileRefused(
+            f"{path}: the schema names a column more than once",
+            "Every column has its own name; remove or rename the doubled one.",
+        )
+    if is_whole:
+        said = "" if isinstance(fault, pl.exceptions.PanicException) else str(fault).strip()
+        why = said.splitlines()[0][:200] if said else "it has a type or a value without text form"
+        return FileRefused(
+            f"{path}: this Parquet file cannot be read: {why}",
+            "Write it again with plain types: text, whole numbers, decimals, dates, timestamps.",
+        )
     return FileRefused(
         f"{path}: this is not a whole Parquet file",
         "It may be cut short; write it again. The name of a CSV file does not end in .parquet.",
@@ -83,6 +112,11 @@ def _refused(path: Path, fault: BaseException) -> FileRefused:
 
 def _plain(path: Path, name: str, dtype: pl.DataType) -> pl.Expr:
     """A column that can be written as JSON: bytes as hexadecimal digits."""
+    if isinstance(dtype, pl.Date):
+        return _dated(name, dtype, "%Y-%m-%d")
+    if isinstance(dtype, pl.Datetime):
+        zone = "T%H:%M:%S%.f%:z" if dtype.time_zone else " %H:%M:%S%.f"
+        return _dated(name, dtype, f"%Y-%m-%d{zone}")
     if isinstance(dtype, pl.Binary):
         return pl.col(name).bin.encode("hex")
     if dtype.is_nested() and "Binary" in str(dtype):
@@ -109,14 +143,25 @@ def _as_text(path: Path, kind: Kind, name: str, dtype: pl.DataType) -> pl.Expr:
         has_point = exact.str.contains(".", literal=True)
         return pl.when(has_point).then(shorter).otherwise(exact).fill_null("")
     if name in _TIMES and isinstance(dtype, pl.Date):
-        return column.dt.to_string("%Y-%m-%d").fill_null("")
+        return _dated(name, dtype, "%Y-%m-%d").fill_null("")
     if name in _TIMES and isinstance(dtype, pl.Datetime):
-        utc = column.dt.convert_time_zone("UTC") if dtype.time_zone else column
-        return utc.dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ").fill_null("")
+        return _dated(name, dtype, "%Y-%m-%dT%H:%M:%S%.fZ", in_utc=True).fill_null("")
     raise FileRefused(
         f"{path}: the column {name!r} is of type {dtype}, which is not exact text here",
         f"Write it as {_right_type(name)}.",
     )
+
+
+def _dated(name: str, dtype: pl.Date | pl.Datetime, form: str, *, in_utc: bool = False) -> pl.Expr:
+    """Dates or timestamps as text; one that no calendar has as its number."""
+    column, number = pl.col(name), pl.col(name).to_physical()
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone and in_utc:
+        column = column.dt.convert_time_zone("UTC")
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit not in _A_DAY:
+        return column.dt.to_string(form)
+    most = _DAYS * (_A_DAY[dtype.time_unit] if isinstance(dtype, pl.Datetime) else 1)
+    written = pl.when(number.is_between(-most, most)).then(column).dt.to_string(form)
+    return pl.coalesce(written, number.cast(pl.String))
 
 
 def _right_type(name: str) -> str:

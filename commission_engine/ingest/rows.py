@@ -1,5 +1,6 @@
 """Every file of one import -> one frame of text, and the rows that are none."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -120,11 +121,14 @@ class Rows:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """What each file is called: its base name, with its folder where two share that."""
-        bases = [path.name for path in self.paths]
-        longer = [f"{path.parent.name}/{path.name}" for path in self.paths]
+        """What each file is called: its base name, with its folder where two share that.
+
+        A name may be any bytes; those that are no text are written \\xNN.
+        """
+        bases = [_text(path.name) for path in self.paths]
+        longer = [_text(f"{path.parent.name}/{path.name}") for path in self.paths]
         return tuple(
-            base if bases.count(base) == 1 else long if longer.count(long) == 1 else str(path)
+            base if bases.count(base) == 1 else long if longer.count(long) == 1 else _text(path)
             for base, long, path in zip(bases, longer, self.paths, strict=True)
         )
 
@@ -211,6 +215,10 @@ def without_nul(text: str) -> str:
     return text.replace("\x00", "\\x00")
 
 
+def _text(path: Path | str) -> str:
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _each(value: str | pl.Expr) -> pl.Expr:
     return value if isinstance(value, pl.Expr) else pl.lit(str(value))
 
@@ -226,15 +234,15 @@ def _nothing(kind: Kind) -> pl.DataFrame:
 
 
 def _check(kind: Kind, path: Path) -> None:
-    if path.is_dir():
-        raise FileRefused(f"{path}: this is a folder", f"Name the {kind} files in it.")
-    if not path.exists():
-        raise FileRefused(f"{path}: there is no such file", "Check the name and the folder.")
-    if not path.is_file():
-        raise FileRefused(
-            f"{path}: this is not a regular file", "Save what it gives in a file and name that."
-        )
     with _readable(path):
+        if path.is_dir():
+            raise FileRefused(f"{path}: this is a folder", f"Name the {kind} files in it.")
+        if not path.exists():
+            raise FileRefused(f"{path}: there is no such file", "Check the name and the folder.")
+        if not path.is_file():
+            raise FileRefused(
+                f"{path}: this is not a regular file", "Save what it gives in a file and name that."
+            )
         (check_parquet if _is_parquet(path) else check_text)(path, kind)
 
 

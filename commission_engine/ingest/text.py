@@ -1,6 +1,7 @@
 """A CSV file -> a frame of text and its malformed rows, in stretches of bounded size."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
@@ -12,10 +13,12 @@ from commission_engine.ingest.one_row import MAX_ROW, Malformed, fields_of
 from commission_engine.ingest.scan import Scanned, scan
 from commission_engine.problems import CommissionError, FileRefused
 
-BLOCK = 16 << 20
-"""Bytes read at a time; at least a few times MAX_ROW."""
+BLOCK = 4 << 20
+"""Bytes read at a time, a few times MAX_ROW. Of lines that hold nothing but a quote, taking them
+apart needs some 70 times as much memory."""
 
 _BOM = b"\xef\xbb\xbf"
+_BLANK_LINES = re.compile(rb"(?:\r?\n)*+")
 _NOT_TEXT = (
     (b"\xff\xfe\x00\x00", "UTF-32"),
     (b"\x00\x00\xfe\xff", "UTF-32"),
@@ -70,12 +73,21 @@ def _head(path: Path, file: BufferedReader) -> Head:
     for mark, what in _NOT_TEXT:
         if data.startswith(mark):
             raise FileRefused(f"{path}: this is {what}", "Save it as CSV in UTF-8.")
-    start, line = (len(_BOM) if data.startswith(_BOM) else 0), 1
-    while data[start : start + 2].lstrip(b"\r")[:1] == b"\n":
-        start, line = data.index(b"\n", start) + 1, line + 1
+    begin = len(_BOM) if data.startswith(_BOM) else 0
+    blank = _BLANK_LINES.match(data, begin)
+    start = blank.end() if blank else begin
+    line = 1 + data.count(b"\n", begin, start)
     if not data[start:].rstrip(b"\r\n"):
+        if len(data) == 2 * MAX_ROW:
+            blank_bytes = f"{path}: the file begins with {len(data)} blank bytes"
+            raise FileRefused(blank_bytes, _HEADER_FIRST)
         raise FileRefused(f"{path}: the file is empty", f"{_HEADER_FIRST} Is the file complete?")
     end = _record_end(data, start)
+    if end - start > MAX_ROW:
+        raise FileRefused(
+            f"{path}: line {line}, the header, has more than {MAX_ROW} bytes",
+            f"{_HEADER_FIRST} Is there a quote that is not closed?",
+        )
     header = data[start:end].removesuffix(b"\r")
     try:
         names = fields_of(header, None)
@@ -154,7 +166,7 @@ def _table(kind: Kind, names: Sequence[str], found: Scanned) -> pl.DataFrame:
         )
         bulk = pl.concat([bulk, slow]).sort("start")
     return bulk.select(
-        *known_and_extra(kind, dict(zip(names, numbered, strict=True))), *PLACES.names()
+        *known_and_extra(kind, list(zip(names, numbered, strict=True))), *PLACES.names()
     )
 
 
@@ -180,22 +192,30 @@ def _parsed(found: Scanned, numbered: Sequence[str]) -> pl.DataFrame:
     return table.with_columns(pl.all().fill_null(""))
 
 
-def known_and_extra(kind: Kind, columns: Mapping[str, str]) -> list[pl.Expr]:
-    """The kind's known columns and `extra` out of a table, whose column for a name is given.
+def known_and_extra(kind: Kind, columns: Sequence[tuple[str, str]]) -> list[pl.Expr]:
+    """The kind's known columns and `extra` out of a table; `columns`: a name, and where it is.
 
-    A missing optional column is null; `extra` is null where there are no unknown columns.
+    A missing optional column is null; `extra` is null where there are no unknown columns. An
+    unknown column that is there more than once has its values as a list, in their order.
     """
+    places: dict[str, list[str]] = {}
+    for name, place in columns:
+        places.setdefault(name, []).append(place)
     known = COLUMNS[kind].known
-    unknown = sorted(columns.keys() - set(known))
+    unknown = sorted(places.keys() - set(known))
     extra = (
-        pl.struct(pl.col(columns[name]).alias(name) for name in unknown).struct.json_encode()
+        pl.struct(_values(places[name]).alias(name) for name in unknown).struct.json_encode()
         if unknown
         else pl.lit(None, pl.String)
     )
     return [
         *(
-            (pl.col(columns[name]) if name in columns else pl.lit(None, pl.String)).alias(name)
+            (pl.col(places[name]) if name in places else pl.lit(None, pl.String)).alias(name)
             for name in known
         ),
         extra.alias("extra"),
     ]
+
+
+def _values(places: Sequence[str]) -> pl.Expr:
+    return pl.col(places[0]) if len(places) == 1 else pl.concat_list(places)
