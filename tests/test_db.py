@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -170,13 +171,20 @@ def test_a_damaged_dump_leaves_nothing(
     assert {path.name for path in tmp_path.glob("new.db*")} <= {"new.db.lock"}
 
 
-@pytest.fixture
-def sqlite_book_dump(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made_dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dump of a book of an earlier program, brought up to date."""
-    engine = connect(old_book("0006", tmp_path / "old.db"))
+    folder = tmp_path_factory.mktemp("dumped")
+    engine = connect(old_book("0006", folder / "old.db"))
     migrate(engine)
-    dump(engine, tmp_path / "book.dump")
-    return tmp_path / "book.dump"
+    dump(engine, folder / "book.dump")
+    return folder / "book.dump"
+
+
+@pytest.fixture
+def sqlite_book_dump(made_dump: Path, tmp_path: Path) -> Path:
+    """The dump, to be spoiled."""
+    return Path(shutil.copy(made_dump, tmp_path))
 
 
 def test_a_restore_that_fails_leaves_an_empty_server_as_it_was(

@@ -155,11 +155,11 @@ def test_a_payout_is_approved_exported_and_paid(
 def test_every_command_repeated_does_nothing_more(commission: Program, three: None) -> None:
     batch = said(commission, "payouts", "approve")["batch"]
     ann, bob, cat = ids(commission, "ann", "bob", "cat")
-    for words, once in (
-        (("approve", "--hash", batch), "3 payouts approved already; nothing was changed"),
-        (("approve",), "no payout waits for approval; nothing was changed"),
+    for hashed, once in (
+        (["--hash", batch], "3 payouts approved already; nothing was changed"),
+        ([], "no payout waits for approval; nothing was changed"),
     ):
-        done = commission("payouts", *words)
+        done = commission("payouts", "approve", *hashed)
         assert (done.code, done.err.splitlines()) == (0, [once])
     commission("payouts", "reject", cat, "--reason", "a mistake")
     commission("payouts", "approve")
@@ -168,12 +168,13 @@ def test_every_command_repeated_does_nothing_more(commission: Program, three: No
     commission("payouts", "mark", "paid", ann)
     commission("payouts", "mark", "failed", bob, "--reason", "unknown account")
     rows = len(json.loads(commission("audit", "--json").out))
-    for words in (
+    repeated: list[tuple[str, ...]] = [
         ("approve", ann),
         ("reject", cat, "--reason", "once more"),
         ("mark", "paid", ann),
         ("mark", "failed", bob, "--reason", "once more"),
-    ):
+    ]
+    for words in repeated:
         done = commission("payouts", *words)
         assert done.code == 0
         assert "1 payout" in done.err
@@ -634,8 +635,11 @@ def test_the_database_refuses_steps_out_of_turn(
 
 
 def test_the_check_of_the_database_is_the_table_of_the_engine() -> None:
-    (check,) = (str(each.sqltext) for each in payout_step.constraints
-                if str(each.name).endswith("legal"))  # fmt: skip
+    (check,) = [
+        str(each.sqltext)
+        for each in payout_step.constraints
+        if isinstance(each, sa.CheckConstraint) and str(each.name).endswith("legal")
+    ]
     for was, after in LEGAL.items():
         part = [each for each in check.split(" OR ") if each.startswith(f"was = '{was}'")]
         assert [

@@ -126,10 +126,15 @@ def _state(source: Source, knew: Known, check: bool) -> dict[str, Any]:
     }
 
 
+USUAL = "config/sources.toml"
+"""The file that need not be there."""
+
+
 def configured(settings: Settings) -> tuple[Source, ...]:
-    """The sources of the settings' file; none where it is not there and nobody named it."""
+    """The sources of the settings' file; none where the usual file is not there."""
     place = settings.sources
-    return read_sources(Path(place.value), os.environ, expected=place.origin != "default")
+    usual = place.origin == "default" or place.value == USUAL
+    return read_sources(Path(place.value), os.environ, expected=not usual)
 
 
 def _chosen(found: Sequence[Source], names: Sequence[str], file: str) -> list[Source]:
