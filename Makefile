@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 MONEY_CORE := money plan decide ledger
 MONEY_TESTS := money plan kernel reference ledger buckets facts decide bounds explain
 # `make test` has tried them in many worlds; a few of those reach every branch.
-FEWER := COMMISSION_WORLDS=30 COMMISSION_EXPLAINED_WORLDS=3
+FEWER := COMMISSION_WORLDS=30 COMMISSION_EXPLAINED_WORLDS=3 COMMISSION_EXPLAINED_CORRECTIONS=1
 
 .PHONY: demo test check bench bench-guard golden clean help
 

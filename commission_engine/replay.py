@@ -21,7 +21,7 @@ from commission_engine.decide.kernel import REASONS
 from commission_engine.decide.used import UsedInMemory
 from commission_engine.derive import Derivation, beside
 from commission_engine.explain.history import Book, completed_of
-from commission_engine.explain.line import explain_event
+from commission_engine.explain.find import explain_line
 from commission_engine.explain.said import Explanation
 from commission_engine.explain.settled import explain_statement
 from commission_engine.ledger.accounts import Account, Kind
@@ -192,7 +192,7 @@ class _Comparison:
             event_id = single.event_id_of(self._connection, either["event"])
             code = single.currency_of_event(self._connection, either["event"])
             name = f"{event_id}.{either['level']}"
-            explanation = self._explained(lambda book: explain_event(
+            explanation = self._explained(lambda book: explain_line(
                 book, event_id, either["level"]))  # fmt: skip
             sides = [self._said(row, row["beneficiary"] if row else 0, code) for row in (was, now)]
             return Difference(table, name, sides[0], sides[1], explanation)
