@@ -20,8 +20,8 @@ from commission_engine.calendar import Day, date_of
 from commission_engine.decide.kernel import REASONS
 from commission_engine.decide.used import UsedInMemory
 from commission_engine.derive import Derivation, beside
-from commission_engine.explain.history import Book, completed_of
 from commission_engine.explain.find import explain_line
+from commission_engine.explain.history import Book, completed_of
 from commission_engine.explain.said import Explanation
 from commission_engine.explain.settled import explain_statement
 from commission_engine.ledger.accounts import Account, Kind
