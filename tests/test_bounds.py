@@ -57,6 +57,17 @@ def test_only_the_last_runs_count_and_only_when_there_are_enough() -> None:
     assert Bounds().most_of_run([5] * 30) is None
 
 
+def test_the_median_is_the_middle_and_not_half_way_between_the_ends() -> None:
+    assert most("1", [9, 1, 2]) == 2
+    assert most("1", [40, 1, 3, 2]) == 2  # 2.5
+    assert most("2", [40, 1, 3, 2]) == 5
+
+
+def test_the_newest_runs_are_those_that_count() -> None:
+    assert most("1", [1, 1, 100, 100], of=2) == 100
+    assert most("1", [100, 100, 1, 1], of=2) == 1
+
+
 def test_bounds_come_back_as_they_were_recorded() -> None:
     every = Bounds(Rate.parse("2.5"), 9, 3, {"USD": "10.00", "POINTS": "7"}, 12)
     assert every.record == (
@@ -296,6 +307,20 @@ def test_what_is_released_is_paid_by_the_next_settlement(
     ]
     assert payouts(commission)[1:] == []
     assert agrees(commission)
+
+
+def test_a_payout_to_others_or_in_another_currency_does_not_use_up_a_release(
+    commission: Program, acme: Callable[..., Done]
+) -> None:
+    """While ann's dollars wait, she is paid yen and bob is paid dollars."""
+    configured('payout = { USD = "10.00" }')
+    acme("2026-01-01", ("bob", "25.00"))
+    acme("2026-01-02", ("bob", "999", "JPY"), ("cat", "5.00"))
+    assert payouts(commission) == ["2026-01-02 ann 999 JPY", "2026-01-02 bob 5.00 USD"]
+    commission("release", "1", "--reason", "called her")
+    acme("2026-01-03")
+    assert payouts(commission)[2:] == ["2026-01-03 ann 25.00 USD"]
+    assert holds(commission) == []
 
 
 def test_more_than_what_was_released_and_its_bound_waits_again(

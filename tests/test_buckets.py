@@ -171,6 +171,28 @@ def test_a_beneficiary_with_more_than_a_bucket_has_one_for_himself() -> None:
     assert spread_over(ints([1, 90, 1, 1]), 10).tolist() == [0, 1, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("lines", "buckets_of"),
+    [
+        ([5] * 6, [0, 1, 1, 2, 2, 3]),  # a new one with every tenth line
+        ([90, 9, 1], [0, 1, 2]),  # of the 90 none counts for the others
+        ([10, 1], [0, 1]),
+        ([9, 0, 1], [0, 0, 1]),
+    ],
+)
+def test_a_bucket_is_full_with_the_lines_of_its_own(
+    lines: list[int], buckets_of: list[int]
+) -> None:
+    assert spread_over(ints(lines), 10).tolist() == buckets_of
+
+
+def test_whom_the_tree_does_not_know_is_with_the_last() -> None:
+    parts = split(shares_of([2, 9, 0, 3, 1]), np.arange(3))
+    assert {bucket: part["event"].tolist() for bucket, part in parts} == {
+        0: [2], 1: [4], 2: [0, 1, 3],
+    }  # fmt: skip
+
+
 def shares_of(beneficiary: list[int]) -> Shares:
     return {"event": np.arange(len(beneficiary)), "beneficiary": ints(beneficiary)}
 

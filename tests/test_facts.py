@@ -175,6 +175,87 @@ def test_columns_may_come_so(change: Change) -> None:
     assert told(decide(change(EARNINGS), TREE, PLAN)) == LINES
 
 
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/St_Johns", "UTC", None])
+def test_the_instant_counts_whatever_zone_it_is_written_in(zone: str | None) -> None:
+    """Without a zone it is UTC. The last instant of December and the first of January in UTC."""
+    terms = parse_plan(MONTHLY, "plan.toml").plan
+    new_year = -4 * 86_400
+    rows = earned((1, 2, new_year - 1, 100), (2, 2, new_year, 100), (3, 2, 2, 100)).with_columns(
+        pl.col("occurred_at").dt.convert_time_zone(zone)
+        if zone
+        else pl.col("occurred_at").dt.replace_time_zone(None)
+    )
+    lines = decide(rows, TREE, terms)
+    assert lines["commission_minor"].to_list() == [10, 10, 5]
+    assert lines["available_on"].cast(pl.String).to_list() == [
+        "2025-12-31", "2026-01-01", "2026-01-05",
+    ]  # fmt: skip
+
+
+MONTHLY = """\
+name = "acme"
+[[terms]]
+from = 2025-01-01
+[[terms.level]]
+level = 1
+rate = "10%"
+[[terms.level.cap]]
+window = "month"
+amount = { USD = "0.15" }
+"""
+
+
+@pytest.mark.parametrize("texts", [False, True])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        # event, affiliate, second, amount: the last two, or three, are of one instant
+        [(5, 2, 0, 1), (9, 2, 1, 1), (7, 2, 1, 1)],
+        [(1, 2, 1, 1), (3, 2, 1, 1), (2, 2, 1, 1)],
+        [(1, 2, 0, 1), (5, 2, 1, 1), (9, 2, 2, -1, 1), (7, 2, 2, 1)],
+        [(9, 2, 2, 1), (7, 2, 1, 1), (8, 2, 1, 1)],
+    ],
+)
+def test_rows_in_the_order_of_arrival_are_put_in_order(
+    rows: list[tuple[int, ...]], texts: bool
+) -> None:
+    """Everybody is paid 100%, so that the lines are the events in processing order."""
+    terms = parse_plan(MONTHLY.replace("10%", "100%"), "plan.toml").plan
+    earnings, tree = (as_text(each) if texts else each for each in (earned(*rows), TREE))
+    lines = decide(earnings, tree, terms)
+    ordered = sorted(rows, key=lambda row: (row[2], len(row) > 4, row[0]))
+    assert [int(event) for event in lines["event_id"]] == [row[0] for row in ordered]
+
+
+@pytest.mark.parametrize("seconds", [(1, 4, 2, 5), (1, 2, 3, 4), (3, 3, 3, 2), (1, 4, 4, 4, 4, 2)])
+@pytest.mark.parametrize("rows_at_once", [1, 2, 3])
+def test_rows_read_in_parts_are_put_in_order(
+    rows_at_once: int, seconds: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where each part is in order, and only the next one begins too early."""
+    monkeypatch.setattr(facts, "ROWS_AT_ONCE", rows_at_once)
+    rows = [(n, 2, at, 1) for n, at in enumerate(seconds, 10)]
+    lines = decide(earned(*rows), TREE, parse_plan(MONTHLY, "plan.toml").plan)
+    assert lines["event_id"].to_list() == [n for at, n in sorted((at, n) for n, _, at, _ in rows)]
+
+
+def test_the_first_and_the_last_instant_that_a_date_has_are_taken() -> None:
+    first, last = datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    rows = earned((1, 2, 0, 100), (2, 2, 1, 100)).with_columns(
+        occurred_at=pl.Series([first, last], dtype=pl.Datetime("us", "UTC"))
+    )
+    assert told(decide(rows, TREE, PLAN)) == [(2, 1, 1, 10, 10, "")]
+
+
+@pytest.mark.parametrize("amount", [10**18, -(10**18)])
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_one_amount_out_of_range_is_enough(amount: int, place: int) -> None:
+    amounts = EARNINGS["amount_minor"].to_list()
+    amounts[place] = amount
+    with pytest.raises(FactsRefused, match="an amount_minor is out of range"):
+        decide(EARNINGS.with_columns(amount_minor=pl.Series(amounts)), TREE, PLAN)
+
+
 @pytest.mark.parametrize("dtype", [pl.Categorical, pl.Enum([str(n) for n in range(20, 0, -1)])])
 def test_ids_may_be_categories_and_are_sorted_as_texts(dtype: Any) -> None:
     earnings = as_text(EARNINGS).with_columns(

@@ -17,7 +17,7 @@ from worlds import REQUIRED, WORLDS, World, cap_steps, marks, table, window_name
 
 from commission_engine.calendar import Window
 from commission_engine.decide import reference
-from commission_engine.decide.groups import grouped, packed
+from commission_engine.decide.groups import grouped, packed, stable_order
 from commission_engine.decide.kernel import (
     LARGEST_TOTAL,
     SPANNING,
@@ -36,6 +36,7 @@ from commission_engine.problems import CommissionError
 from commission_engine.tree.forest import NOBODY, Forest, Standing
 
 SEEDS = st.integers(0, 2**16)
+
 
 def test_the_kernel_says_what_the_reference_says_in_every_interesting_state() -> None:
     """
@@ -174,6 +175,13 @@ def test_shares_around_the_size_at_which_64_bits_end(
     assert shares(ints(amounts), Rate(parts, scale), rounding).tolist() == exact
 
 
+@pytest.mark.parametrize("rounding", Rounding)
+def test_nothing_at_the_largest_rate_is_nothing(rounding: Rounding) -> None:
+    assert (
+        shares(ints([0, 0]), Rate.parse("999999.999999999999999999"), rounding).tolist() == [0] * 2
+    )
+
+
 def test_a_share_of_nothing_is_empty() -> None:
     assert shares(ints([]), Rate(1, 10), Rounding.DOWN).tolist() == []
 
@@ -262,12 +270,26 @@ def test_packed_keys_are_equal_where_all_of_them_are(rows: list[tuple[int, int, 
     assert same_places(keys.tolist()) == same_places(rows)
 
 
+@given(st.lists(st.tuples(st.integers(-9, 9), st.integers(0, 300), KEYS)))
+def test_packed_keys_lie_between_zero_and_what_is_said(rows: list[tuple[int, int, int]]) -> None:
+    keys, size = packed([ints(column) for column in columns(rows, 3)])
+    assert all(0 <= key < size for key in keys.tolist())
+
+
 @given(st.lists(st.tuples(KEYS, st.integers(0, 2))))
 def test_groups_keep_the_order_of_their_rows(rows: list[tuple[int, int]]) -> None:
     order, first, group = grouped(*(ints(column) for column in columns(rows, 2)))
     expected = sorted(same_places(rows))
     assert sorted(part.tolist() for part in np.split(order, first[1:]) if len(part)) == expected
     assert [order[start] for start in first] == [order[group == n][0] for n in range(len(first))]
+
+
+@pytest.mark.parametrize("far", [1, 2**8, 2**16, 2**31, 2**32, 2**48])
+def test_sorting_goes_by_the_whole_number_and_keeps_equal_ones_as_they_were(far: int) -> None:
+    """Numbers that are alike in their lowest, or in their highest bits."""
+    values = [far, 0, far + 1, far, 2 * far, 1, 0, 3 * far - 1, far, far - 1]
+    expected = sorted(range(len(values)), key=values.__getitem__)
+    assert stable_order(ints(values), max(values) + 1).tolist() == expected
 
 
 def columns(rows: Sequence[tuple[int, ...]], width: int) -> list[list[int]]:

@@ -13,13 +13,15 @@ import sqlalchemy as sa
 from engines import add_facts, book_nights, ints
 from hypothesis import given
 from hypothesis import strategies as st
-from test_reference import BOB_OF_ANN, bob, day, level, night, plan
+from test_reference import BOB_OF_ANN, at, bob, day, level, night, plan, said
 from worlds import World
 
 from commission_engine import night as nightly
 from commission_engine.book import facts
 from commission_engine.book.connect import connect, reading
+from commission_engine.decide import reference
 from commission_engine.decide.kernel import LARGEST_TOTAL, Events, Lines
+from commission_engine.decide.reference import Edge
 from commission_engine.ledger.accounts import Account, Kind
 from commission_engine.ledger.post import ACTIVITY, ENTRIES, activity, entries, kinds, post
 from commission_engine.ledger.settle import STATEMENTS, settle, settles
@@ -411,6 +413,49 @@ def test_lines_kinds_and_ledger_must_agree(wrong: Mapping[str, int], said: str) 
     with pytest.raises(OutOfBalance) as refused:
         nightly._agree({"totals": {"JPY": AGREEING, "USD": {**AGREEING, **wrong}}})
     assert refused.value.message == f"USD: the {said}"
+
+
+def test_a_book_decides_and_settles_in_the_days_of_its_zone(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """
+    23:30 in Berlin on January's last day, and half past midnight, 22:30 and 23:30 UTC; a refund
+    after bob was moved away from ann; statements every night, one of them after a gap
+    """
+    moved = Edge("bob", "eve", at("2026-02-01T12:00"))
+    world = World(
+        plan(level(1, "20%", month=70_00), hold=2, zone="Europe/Berlin", minimum={"USD": 10_00}),
+        (
+            night(
+                "2026-01-31",
+                bob("e", "2026-01-31T22:30", 300_00),
+                bob("f", "2026-01-31T23:30", 400_00),
+                edges=BOB_OF_ANN,
+            ),
+            night("2026-02-01", edges=(moved,)),
+            night("2026-02-02", bob("r", "2026-02-02", -280_00, "e"), bob("g", "2026-02-02", 50)),
+            night("2026-02-05"),
+        ),
+    )
+    found = book_nights(world, sqlite_url, tmp_path, add_facts)
+    assert said(found.lines) == [
+        "e 1 ann 6000 6000", "--", "f 1 ann 8000 7000 month", "--", "g 1 eve 10 10",
+        "r 1 ann -5600 -5600", "--",
+    ]  # fmt: skip
+    assert [
+        (s.affiliate_id, s.period_from, s.period_to, s.earned, s.reversed, s.paid, s.closing)
+        for written in found.statements
+        for s in written
+    ] == [
+        ("ann", day("2026-01-31"), day("2026-01-31"), 60_00, 0, 0, 60_00),
+        ("ann", day("2026-02-01"), day("2026-02-01"), 70_00, 0, 0, 130_00),
+        ("ann", day("2026-02-02"), day("2026-02-02"), 0, -56_00, 0, 74_00),
+        ("eve", day("2026-02-02"), day("2026-02-02"), 10, 0, 0, 10),
+        ("ann", day("2026-02-03"), day("2026-02-05"), 0, 0, 74_00, 0),
+        ("eve", day("2026-02-03"), day("2026-02-05"), 0, 0, 0, 10),
+    ]
+    assert found.statements == reference.settle(world.plan, world.nights, found.lines)
+    assert found.differences == []
 
 
 def test_statements_that_do_not_close_at_what_the_ledger_says_are_refused(

@@ -302,6 +302,13 @@ def test_speaking_leaves_the_shared_patterns_of_babel_alone() -> None:
     assert spoken(1234, "JPY", 0) == "¥1,234"
 
 
+def test_a_rate_is_at_most_itself_and_whatever_is_more() -> None:
+    fifth, quarter = Rate.parse("20%"), Rate.parse("0.25")
+    assert [fifth.at_most(other) for other in (fifth, quarter, Rate.parse("0.19"))] == [
+        True, True, False,
+    ]  # fmt: skip
+
+
 def test_a_rate_is_at_most_18_decimals_fine_and_so_can_be_read_back() -> None:
     finest = Rate.parse("33.3333333333333333%")
     assert Rate.parse(str(finest)) == finest

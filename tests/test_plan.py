@@ -523,6 +523,29 @@ def test_a_fault_is_told_with_its_place_and_what_would_be_right(text: str, fault
     assert faults(text) == (fault,)
 
 
+def test_numbers_at_the_edge_of_what_may_be_are_taken() -> None:
+    text = HEAD + "[units]\nFINE = 12\nWHOLE = 0\n" + LEVEL.replace("level = 1", "level = 99")
+    edges = parse_plan(text.replace("from = ", "hold_days = 3650\nfrom = "), "plan.toml").plan
+    assert (edges.units, edges.terms[0].hold_days) == ({"FINE": 12, "WHOLE": 0}, 3650)
+    assert [each.level for each in edges.terms[0].levels] == [99]
+
+
+def test_bounds_at_fault_blame_no_rate() -> None:
+    text = HEAD + 'rate_bounds = ["20%"]\n' + LEVEL.replace('"10%"', '"999999"')
+    assert faults(text) == (
+        'plan.toml:2: rate_bounds: [\'20%\'] is not two rates; write ["10%", "20%"]',
+    )
+
+
+@pytest.mark.parametrize("others", [(0,), (1, 0), (0, 1, 2)])
+def test_a_level_at_fault_is_not_taken_for_another(others: tuple[int, ...]) -> None:
+    tables = [f'[[terms.level]]\nlevel = {n}\nrate = "10%"\n' for n in (*others, '"x"')]
+    place = f"plan.toml:{5 + 3 * len(others)}: terms[1].level[{len(others) + 1}].level"
+    assert faults(HEAD + "[[terms]]\nfrom = 2026-01-01\n" + "".join(tables)) == (
+        f"{place}: 'x' is not a level; write 1 for the referrer, 0 for the earner",
+    )
+
+
 def test_all_faults_are_told_at_once_in_the_order_of_their_lines() -> None:
     text = """\
 name = "acme"
@@ -754,6 +777,12 @@ def test_plans_that_say_the_same_have_one_hash() -> None:
     assert plan_hash(THE_EXAMPLE) == (
         "3de6a1b54133a9fcc90e0497920fe68114b275095f1693a4ab471fc5f64de329"
     )
+
+
+def test_the_hash_is_of_the_letters_as_they_are() -> None:
+    plan = replace(THE_EXAMPLE, name="Café 😀")
+    assert '"name":"Café 😀"' in to_json(plan)
+    assert plan_hash(plan) == ("336f27ee19ee10b4e9b940a864f4969ffee1926c3e44d92ca50e26aab8469809")
 
 
 @pytest.mark.parametrize(
