@@ -313,7 +313,8 @@ def load_what_commands_load(folder: Path) -> None:
                 continue
     money.spoken(100, "USD", 2)
     # The options of all commands are read here, once, and not by every fork.
-    vars(commission_engine.cli)["app"] = typer.main.get_command(commission_engine.cli.app)
+    whole = typer.main.get_command(commission_engine.__main__.program())
+    vars(commission_engine.__main__)["program"] = lambda: whole
     for rest in (folder / "loading", folder / "loading-given"):
         shutil.rmtree(rest)
     gc.collect()

@@ -216,7 +216,7 @@ BUGS = (
     Bug(
         "a reversal looks at tonight's tree",
         RUNS,
-        "known_then[reversals] = intakes[decided_by(runs, order[reversals], root_day[reversals])]",
+        "places[reversals] = decided_by(runs, order[reversals], root_day[reversals])",
         "pass",
         "tests/test_explain.py::test_a_move_and_new_terms_leave_an_order_as_it_was_decided[sqlite]",
         "A refund is taken from somebody who was never paid for the order.",
@@ -438,8 +438,8 @@ BUGS = (
     Bug(
         "rejects dropped",
         "commission_engine/imports.py",
-        "facts.add_refusals(connection, rows.kind, refused, number)",
-        "facts.add_refusals(connection, rows.kind, refused[:0], number)",
+        "refusals.add_refusals(connection, rows.kind, refused, number)",
+        "refusals.add_refusals(connection, rows.kind, refused[:0], number)",
         "tests/test_run.py::test_refused_rows_do_not_stop_the_night[sqlite]",
         "Orders that could not be read are gone without a trace.",
     ),

@@ -118,11 +118,8 @@ def test_it_stands_in_the_audit_trail(settled: Program, database_url: str) -> No
 
 def off(connection: sa.Connection, table: str) -> None:
     """As somebody who may do everything, to spoil a table."""
-    if connection.dialect.name == "sqlite":
-        for verb in ("update", "delete"):
-            connection.exec_driver_sql(f"DROP TRIGGER {table}_refuses_{verb}")
-    else:
-        connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+    for verb in ("update", "delete"):
+        connection.exec_driver_sql(f"DROP TRIGGER {table}_refuses_{verb}")
 
 
 @ON_SQLITE
@@ -196,6 +193,7 @@ def test_segments_that_say_something_else_stop_it(
     assert (rows(database_url, line), rows(database_url, segment)) == (5, 0)
 
 
+@ON_SQLITE
 def test_lines_that_are_not_as_many_as_the_run_says_stop_it(
     settled: Program, database_url: str
 ) -> None:
@@ -210,14 +208,11 @@ def test_lines_that_are_not_as_many_as_the_run_says_stop_it(
 
 
 def on(connection: sa.Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        for verb in ("update", "delete"):
-            connection.exec_driver_sql(
-                f"CREATE TRIGGER line_refuses_{verb} BEFORE {verb} ON line BEGIN"
-                f" SELECT RAISE(ABORT, 'line is only ever added to: {verb} refused'); END"
-            )
-    else:
-        connection.exec_driver_sql("ALTER TABLE line ENABLE TRIGGER ALL")
+    for verb in ("update", "delete"):
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER line_refuses_{verb} BEFORE {verb} ON line BEGIN"
+            f" SELECT RAISE(ABORT, 'line is only ever added to: {verb} refused'); END"
+        )
 
 
 @pytest.fixture

@@ -256,7 +256,7 @@ def test_rows_are_read_back_in_pieces(
         }
         tables.add(connection, affiliate, pl.DataFrame(columns))
     dump(engine, tmp_path / "a.dump")
-    for size in (1, 2, 7, 1000):
+    for size in (1, 7):
         monkeypatch.setattr(dumps, "BLOCK", size)
         target = connect(f"sqlite:///{tmp_path / f'{size}.db'}")
         restore(target, tmp_path / "a.dump")
@@ -355,13 +355,13 @@ def test_no_command_of_care_makes_a_book(commission: Program, tmp_path: Path) ->
 # -- check
 
 
-def test_a_database_in_order(settled: Program, database_url: str) -> None:
-    done = settled("db", "check")
+def test_a_database_in_order(commission: Program, database_url: str) -> None:
+    done = commission("db", "check")
     kind = database_url.partition(":")[0]
     assert done.code == 0
     assert done.out.startswith(f"{kind}, revision {revisions.newest()}, ")
     assert done.out.endswith(": in order\n")
-    told = json.loads(settled("db", "check", "--json").out)
+    told = json.loads(commission("db", "check", "--json").out)
     assert (told["faults"], told["revision"]) == ([], told["newest"])
 
 

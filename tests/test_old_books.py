@@ -62,7 +62,7 @@ def test_an_old_book_comes_up_to_date(
     assert "The order comes to 300.00; 20% of it is 60.00." in old("explain", "e02.1").out
 
 
-@pytest.mark.parametrize(("revision", "kind"), [("0001", "sqlite"), ("0001", "postgresql")])
+@pytest.mark.parametrize(("revision", "kind"), [("0001", "sqlite")])
 def test_one_revision_at_a_time_is_the_same_and_the_nights_go_on(
     old: Program, book: str, tmp_path: Path
 ) -> None:
