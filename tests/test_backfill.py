@@ -93,7 +93,10 @@ def test_it_stops_at_the_first_failure_and_goes_on_from_there(
     ]  # fmt: skip
     assert "2026-01-09" not in dates(started)
     in_the_way.unlink()
-    assert started("backfill", "--from", "2026-01-06", "--to", "2026-01-09").code == 0
+    folder = shop(tmp_path / "in", EARNINGS + "late,bob,2026-01-02,10.00,USD,\n")
+    again = started("backfill", folder, "--from", "2026-01-06", "--to", "2026-01-09", "--json")
+    told = json.loads(again.out)["runs"]
+    assert (again.code, [each["counts"]["events"] for each in told]) == (0, [0, 2, 1])
     for day in (7, 8, 9):
         assert (tmp_path / "out" / f"2026-01-0{day}" / "manifest.json").is_file()
     assert started("verify").code == 0

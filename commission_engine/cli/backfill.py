@@ -46,6 +46,13 @@ class Plan:
     passed: Sequence[Day]
     last: Day | None
     """The last completed date."""
+    unwritten: Day | None = None
+    """The last completed date, where a run has stopped before its files were there."""
+
+    def imports(self, day: Day) -> bool:
+        """Whether the folder comes with this date: the first that is run anew. Afterwards what it
+        holds is in the book."""
+        return [each for each in self.dates if each != self.unwritten][:1] == [day]
 
 
 def backfill(
@@ -91,8 +98,7 @@ def backfill(
         try:
             with redirect_stdout(said) if as_json else nullcontext():
                 code = _one(
-                    # What the folder holds is in the book after the first run.
-                    folder=folder if place == 0 else None,
+                    folder=folder if plan.imports(day) else None,
                     date=date,
                     out_folder=out_folder,
                     dry_run=dry_run,
@@ -137,15 +143,16 @@ def _planned(engine: Engine, found: Found, low: Day | None, high: Day | None) ->
     with reading(engine) as connection:
         done = {each.day for each in runs.completed(connection)}
         latest = max(done, default=None)
-        if latest is not None and runs.hashes(connection, latest) is None:
-            done.remove(latest)  # it has stopped before its files were there; they are written now
+        stopped = latest is not None and runs.hashes(connection, latest) is None
+    unwritten = latest if stopped else None
+    done -= {unwritten}
     over = yesterday(zone)
     if low is None:
         if latest is None:
             raise UsageError(
                 "--from is missing, and no date is complete", "Write such as --from 2026-11-20."
             )
-        low = latest + 1 if latest in done else latest
+        low = latest if stopped else latest + 1
         high = over if high is None else high
         if low > high:
             return Plan((), (), latest)
@@ -162,7 +169,7 @@ def _planned(engine: Engine, found: Found, low: Day | None, high: Day | None) ->
     dates = missing[len(passed) :]
     if len(passed) == high - low + 1:
         raise UsageError(*_passed(passed, latest))
-    return Plan(dates, passed, latest)
+    return Plan(dates, passed, latest, unwritten)
 
 
 def _passed(passed: Sequence[Day], latest: Day | None) -> tuple[str, str]:
