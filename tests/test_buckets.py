@@ -88,7 +88,8 @@ def shares_by_hand(*rows: tuple[int, int, int]) -> Shares:
 def test_the_order_of_a_line_is_kept_where_a_cap_is_counted_by_it(
     caps: tuple[Cap, ...], needed: bool
 ) -> None:
-    one = Events(*(ints([n]) for n in (5, 5, 2, 0, 100, 0, 0, day("2026-01-01"), 0)))
+    said = {"event": 5, "order": 5, "earner": 2, "amount": 100, "root_day": day("2026-01-01")}
+    one = Events(**{name: ints([said.get(name, 0)]) for name in Events.__slots__})
     tree = Forest.of(ints([2]), ints([1]), ints([0]), ints([0]))
     shares = replace(programme(caps), forest=tree).shares(one, ints([0]))
     assert ("order" in shares) is needed

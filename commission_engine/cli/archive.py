@@ -147,7 +147,8 @@ def _tell(plan: Plan, kept: list[Segment], before: str, dry_run: bool, as_json: 
             f"{counted(plan.lines, 'line')} of {counted(len(days), 'run')}, {days[0]} to {days[-1]}"
         )
         into = "" if dry_run else f": {counted(len(kept), 'segment')}, {counted(size, 'byte')}"
-        out.print(f"{'would archive' if dry_run else 'archived'} {says}, in {plan.place}{into}")
+        done = "would archive" if dry_run else "archived"
+        out.print(f"{done} {says}, in {plan.place}{into}", soft_wrap=True)  # a path may be long
     elif before:
         say(f"nothing to archive: no run before {before} has lines in the database")
     if dry_run:
