@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from program import Program, program_in
 
 from commission_engine.book.connect import connect, migrate
+from commission_engine.settings import PREFIX
 
 Fresh = Callable[[], AbstractContextManager[str]]
 """A new, migrated, empty book: its URL, until the end of the block."""
@@ -45,6 +46,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep(
             "=", f"NOT RUN: the tests that need the Debian package {PACKAGES[program]}", red=True
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def settings_of_nobody() -> None:
+    """No test knows the settings of whoever runs it. How many worlds to try was read before."""
+    for name in [each for each in os.environ if each.startswith(PREFIX)]:
+        del os.environ[name]
 
 
 FASTER = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")

@@ -1,6 +1,5 @@
 """The program `commission` as tests use it: called in this process, in a folder of its own."""
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 
 from commission_engine.__main__ import main
-from commission_engine.settings import PREFIX
 
 PLAN = """\
 name = "acme"
@@ -65,8 +63,6 @@ def program_in(
     folder: Path, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Program:
     """`commission` with `folder` as the current one and `url` as its book."""
-    for name in [each for each in os.environ if each.startswith(PREFIX)]:
-        monkeypatch.delenv(name)  # how many worlds to try, say: no settings of the program
     monkeypatch.chdir(folder)
     monkeypatch.setenv("COMMISSION_DATABASE", url)
     monkeypatch.setenv("COLUMNS", "200")

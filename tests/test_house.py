@@ -31,7 +31,7 @@ LAYERS = (
     ("derive", "payouts", "compare", "corrected"),
     ("plan_apply", "moves", "releases", "correct", "verify", "explain", "dump"),
     ("folder_import", "replay"),
-    ("sources",),
+    ("sources", "finance"),
     ("cli",),
     ("jobs",),
     ("__main__",),
@@ -40,7 +40,7 @@ LAYERS = (
 FRAMES = {"ingest", "decide", "tree", "book", "ledger", "publish", "verdict", "imports", "night",
           "moves", "mend", "verify", "cli", "segments", "spark", "holding", "releases",
           "trail", "derive", "compare", "dump", "explain", "replay", "sources",
-          "payouts", "further", "corrected", "correct"}  # fmt: skip
+          "payouts", "further", "corrected", "correct", "finance"}  # fmt: skip
 HOMES = {
     "sqlalchemy": {"book", "migrations", "commission_engine/sources/sql.py"},
     "alembic": {"book", "migrations"},
