@@ -170,6 +170,23 @@ def test_a_holder_whose_book_was_taken_over_writes_nothing_more(database_url: st
     assert currencies(engine) == ["EUR"]
 
 
+@pytest.mark.parametrize("met", [KeyError("what it looked for"), FileNotFoundError("its file")])
+def test_what_a_holder_meets_of_the_one_who_took_over_is_not_called_a_fault(
+    postgresql_url: str, met: Exception
+) -> None:
+    """It had begun when it lost the book; what it read next was the other's doing."""
+    engine = connect(postgresql_url)
+    with working(engine, "I", "now") as first:
+        with pytest.raises(Locked), first.writing():
+            lose_the_lock(engine)
+            with working(engine, "me", "later") as second:
+                add_currency(second, "EUR")
+            raise met
+        assert currencies(engine) == ["EUR"]
+    with working(engine, "I", "now") as alone, pytest.raises(type(met)), alone.writing():
+        raise met
+
+
 def lose_the_lock(engine: sa.Engine) -> None:
     """Somebody removes the lock's file, or the server ends the session that holds it."""
     if engine.dialect.name == "sqlite":

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from commission_engine.book import connect
 from commission_engine.book.schema import lease
@@ -77,9 +77,10 @@ class Worker:
                 raise Passing(why.message, "Nothing was changed. Run the command again.") from why
         except (TryAgain, Locked):
             raise
-        except (CommissionError, IntegrityError) as why:
-            # It may have met what the one who took the book over has done. SQLite's lock nobody can
-            # take: a token that has moved there is this one's own, of a commit that was not synced.
+        except Exception as why:
+            # Whatever it is, it may come from what the one who took the book over has done
+            # meanwhile: then nothing is where it was. SQLite's lock nobody can take: a token that
+            # has moved there is this one's own, of a commit that was not synced.
             if self.engine.dialect.name == "postgresql":
                 with connect.reading(self.engine) as connection:
                     if _token(connection) != self.token:
