@@ -49,8 +49,9 @@ def main() -> None:
 
 @cache
 def program() -> Any:
-    """All commands: those of the engine, and of the package that starts it by itself."""
-    from commission_engine.cli import app
+    """All commands, put together once: those of the engine, and of the package that starts it by
+    itself."""
+    from commission_engine.cli import app, command
 
     try:
         from jobs.command import schedule
@@ -58,7 +59,7 @@ def program() -> Any:
         app.command("schedule")(_missing(str(why)))
     else:
         app.command("schedule")(schedule)
-    return app
+    return command()
 
 
 def _missing(fault: str) -> Callable[[], None]:

@@ -282,15 +282,12 @@ def figures_of(
     """
     totals: dict[str, dict[str, int]] = {}
     control = control_totals(events, decision.lines, len(codes))
+    in_ledger, back = _by_currency(posted), _by_currency(further)
     for number, (code, own) in enumerate(zip(codes, control, strict=True)):
-
-        def in_currency(part: pl.DataFrame, number: int = number) -> int:
-            return int(part.filter(pl.col("currency") == number).select(signed().sum()).item())
-
         sums = own or dict.fromkeys(CONTROL_TOTALS, 0)
-        sums["booked"] = in_currency(posted)
-        if back := in_currency(further):
-            sums["returned"] = back
+        sums["booked"] = in_ledger.get(number, 0)
+        if back.get(number, 0):
+            sums["returned"] = back[number]
         if statements is not None:
             part = statements.filter(pl.col("currency") == number)
             for name in ("opening", "paid", "closing", "held", "available"):
@@ -305,6 +302,11 @@ def figures_of(
         "rejects": refused.height,
     }
     return {"counts": counts, "totals": totals}
+
+
+def _by_currency(entries: pl.DataFrame) -> dict[int, int]:
+    """What entries come to for the affiliates, by the number of the currency."""
+    return dict(entries.group_by("currency").agg(signed().sum()).iter_rows())
 
 
 def _sum(frame: pl.DataFrame, column: str) -> int:

@@ -25,7 +25,6 @@ from typing import Any, Self
 
 import psycopg
 import sqlalchemy as sa
-import typer
 from failpoints import Counter, Fault, watch
 
 import commission_engine.__main__
@@ -312,9 +311,7 @@ def load_what_commands_load(folder: Path) -> None:
             except ImportError:
                 continue
     money.spoken(100, "USD", 2)
-    # The options of all commands are read here, once, and not by every fork.
-    whole = typer.main.get_command(commission_engine.__main__.program())
-    vars(commission_engine.__main__)["program"] = lambda: whole
+    commission_engine.__main__.program()  # put together here, and not by every fork
     for rest in (folder / "loading", folder / "loading-given"):
         shutil.rmtree(rest)
     gc.collect()

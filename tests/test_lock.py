@@ -176,13 +176,17 @@ def test_what_a_holder_meets_of_the_one_who_took_over_is_not_called_a_fault(
 ) -> None:
     """It had begun when it lost the book; what it read next was the other's doing."""
     engine = connect(postgresql_url)
-    with working(engine, "I", "now") as first:
-        with pytest.raises(Locked), first.writing():
+
+    def overtaken(first: Worker) -> None:
+        with first.writing():
             lose_the_lock(engine)
             with working(engine, "me", "later") as second:
                 add_currency(second, "EUR")
             raise met
-        assert currencies(engine) == ["EUR"]
+
+    with working(engine, "I", "now") as first, pytest.raises(Locked):
+        overtaken(first)
+    assert currencies(engine) == ["EUR"]
     with working(engine, "I", "now") as alone, pytest.raises(type(met)), alone.writing():
         raise met
 

@@ -21,6 +21,7 @@ import pytest
 from program import Program, program_in, shop
 
 import commission_engine.__main__ as entry
+from commission_engine import cli
 from commission_engine.calendar import date_of
 from commission_engine.problems import Exit, TryAgain
 from commission_engine.timetable import Timetable
@@ -203,9 +204,10 @@ def test_without_the_package_of_the_scheduler_all_else_works(
     commission: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when another package of the name is installed."""
-    registered = entry.program().registered_commands
-    before = [*registered]
-    registered[:] = [each for each in before if each.name != "schedule"]
+    entry.program()
+    registered = cli.app.registered_commands
+    others = [each for each in registered if each.name != "schedule"]
+    registered[:] = others
     entry.program.cache_clear()
     monkeypatch.setitem(sys.modules, "jobs.command", SimpleNamespace())
     try:
@@ -214,7 +216,8 @@ def test_without_the_package_of_the_scheduler_all_else_works(
         assert done.err.startswith("error: `commission schedule` cannot be loaded: cannot import")
         assert commission("runs").code == 0
     finally:
-        registered[:] = before
+        registered[:] = others
+        entry.program.cache_clear()
 
 
 # -- the loop, in this process

@@ -27,7 +27,6 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-import typer
 from crash_world import books, workplace
 
 import commission_engine.__main__ as entry
@@ -300,7 +299,7 @@ class Years:
         self.places = Places(seen=self.seen)
         self.proved = Proved()
         self.engine = engine_of(self.url)
-        self.program = typer.main.get_command(entry.program())
+        self.program = entry.program()
         self.settings = common.settings_of(database=self.url, out=self.out)
         self.programme = Programme(
             self.folder / "in", self.chance, self.seen, self.zone, self.begins

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from commission_engine.book import connect
 from commission_engine.book.schema import lease
-from commission_engine.problems import CommissionError, Locked, Passing, TryAgain
+from commission_engine.problems import Locked, Passing, TryAgain
 
 _ADVISORY_KEY = 1_919_250_543
 _ONLY = 1  # the one row of `lease`

@@ -3,6 +3,9 @@
 Data goes to stdout, talk to stderr; problems.Exit says what the exit codes mean.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import typer
 
 from commission_engine import __version__
@@ -69,3 +72,8 @@ def start(version: bool = typer.Option(False, "--version", help="Print the versi
     if version:
         typer.echo(__version__)
         raise typer.Exit
+
+
+def command() -> Callable[[], Any]:
+    """The whole program, ready to be called; all options are read for it."""
+    return typer.main.get_command(app)
