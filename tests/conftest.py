@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from once import forget
 from program import Program, program_in
 
 from commission_engine.book.connect import connect, migrate
@@ -117,6 +118,7 @@ def postgresql_books(postgresql_server: str, postgresql_empty: Fresh) -> Iterato
         name = engine.url.database
         assert name
         yield _databases(postgresql_server, name)
+        forget()
 
 
 def _databases(server: str, template: str) -> Fresh:

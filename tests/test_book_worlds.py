@@ -1,6 +1,6 @@
 """Worlds through real books: what the reference says is what stands in the database.
 
-COMMISSION_BOOK_WORLDS says how many worlds go through SQLite (21); a third of them, others, go
+COMMISSION_BOOK_WORLDS says how many worlds go through SQLite (12); a third of them, others, go
 through PostgreSQL as well.
 """
 
@@ -25,7 +25,7 @@ from worlds import WORLDS, World, worlds
 
 from commission_engine.decide.reference import decide, settle
 
-MANY = int(os.environ.get("COMMISSION_BOOK_WORLDS", "21"))
+MANY = int(os.environ.get("COMMISSION_BOOK_WORLDS", "12"))
 BOOKS = settings(
     WORLDS,
     max_examples=MANY,

@@ -1,6 +1,6 @@
 """Worlds with bounds, holds and releases through real books: the plain reference agrees.
 
-COMMISSION_BOUNDED_WORLDS says how many go through SQLite (8); a quarter of them, others, go
+COMMISSION_BOUNDED_WORLDS says how many go through SQLite (5); a quarter of them, others, go
 through both databases, which must publish the same.
 """
 
@@ -27,7 +27,7 @@ from commission_engine.money import Rate, plain
 from commission_engine.plan.terms import Plan
 from commission_engine.releases import Wanted, release
 
-MANY = int(os.environ.get("COMMISSION_BOUNDED_WORLDS", "8"))
+MANY = int(os.environ.get("COMMISSION_BOUNDED_WORLDS", "5"))
 BOOKS = settings(
     WORLDS,
     max_examples=MANY,

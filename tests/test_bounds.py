@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 import sqlalchemy as sa
+from once import once
 from program import HEADER, Done, Program, shop, tree
 from sqlalchemy.exc import DBAPIError
 from test_reference import day
@@ -475,10 +476,16 @@ def test_of_many_holds_a_few_are_told(commission: Program, acme: Callable[..., D
 
 
 @pytest.fixture
-def two(commission: Program, acme: Callable[..., Done]) -> Program:
+def two(
+    commission: Program, acme: Callable[..., Done], tmp_path: Path, database_url: str
+) -> Program:
     """hold 1: ann 25.00 USD; hold 2: bob 30.00 USD; at most 10.00"""
-    configured('payout = { USD = "10.00" }')
-    acme("2026-01-01", ("bob", "25.00"), ("cat", "30.00"))
+
+    def make() -> None:
+        configured('payout = { USD = "10.00" }')
+        acme("2026-01-01", ("bob", "25.00"), ("cat", "30.00"))
+
+    once("two holds", database_url, tmp_path, make)
     return commission
 
 

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from once import once
 from program import EARNINGS, HEADER, PLAN, REFERRALS, Program, shop
 
 
 @pytest.fixture
-def settled(commission: Program, tmp_path: Path) -> Program:
+def settled(commission: Program, tmp_path: Path, database_url: str) -> Program:
     """ann <- bob <- cat, their earnings, two nights."""
-    commission("run", shop(tmp_path / "in"), "--date", "2026-02-28")
-    commission("run", "--date", "2026-03-01")
+
+    def make() -> None:
+        commission("run", shop(tmp_path / "in"), "--date", "2026-02-28")
+        commission("run", "--date", "2026-03-01")
+
+    once("two nights", database_url, tmp_path, make)
     return commission
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from once import once
 from program import HEADER, Program
 from program import shop as input_of_shop
 
@@ -12,9 +13,13 @@ from commission_engine.book.schema import event
 
 
 @pytest.fixture
-def shop(commission: Program) -> Program:
+def shop(commission: Program, tmp_path: Path, database_url: str) -> Program:
     """A book with one completed date, 2026-01-31."""
-    assert commission("run", input_of_shop(Path("in")), "--date", "2026-01-31").code == 0
+
+    def make() -> None:
+        assert commission("run", input_of_shop(Path("in")), "--date", "2026-01-31").code == 0
+
+    once("one night", database_url, tmp_path, make)
     return commission
 
 

@@ -28,7 +28,7 @@ from commission_engine.explain.words import words
 from commission_engine.money import plain
 from commission_engine.publish.ids import payout_id, statement_id
 
-MANY = int(os.environ.get("COMMISSION_EXPLAINED_WORLDS", "8"))
+MANY = int(os.environ.get("COMMISSION_EXPLAINED_WORLDS", "5"))
 SOME = settings(
     WORLDS,
     max_examples=MANY,

@@ -1,7 +1,7 @@
 """Random days of people at work on payouts, beside a model of a few lines: no money is lost, none
 is paid twice, whatever is repeated, refused or killed.
 
-COMMISSION_PAYOUT_WORLDS says how many go through SQLite (10); two others go through both databases,
+COMMISSION_PAYOUT_WORLDS says how many go through SQLite (6); two others go through both databases,
 which must come to the same files to pay.
 """
 
@@ -40,7 +40,7 @@ from commission_engine.problems import UsageError
 from commission_engine.publish.ids import payout_id
 from commission_engine.verify import verify
 
-MANY = int(os.environ.get("COMMISSION_PAYOUT_WORLDS", "10"))
+MANY = int(os.environ.get("COMMISSION_PAYOUT_WORLDS", "6"))
 LEAST = 10
 PLAN = plan(level(1, "100%"), minimum={"USD": LEAST})
 GIVEN = Circumstances("the tests", NOW)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from once import once
 from program import Program, shop, tree
 from test_verify import TAMPERS, change
 
@@ -28,10 +29,13 @@ WHAT = {
 
 
 @pytest.fixture
-def settled(commission: Program, tmp_path: Path) -> Program:
-    commission("run", shop(tmp_path / "in"), "--date", "2026-01-31")
-    commission("run", "--date", "2026-02-28")
-    commission("run", "--date", "2026-03-01")
+def settled(commission: Program, tmp_path: Path, database_url: str) -> Program:
+    def make() -> None:
+        commission("run", shop(tmp_path / "in"), "--date", "2026-01-31")
+        commission("run", "--date", "2026-02-28")
+        commission("run", "--date", "2026-03-01")
+
+    once("replay", database_url, tmp_path, make)
     return commission
 
 

@@ -1,6 +1,6 @@
 """True-ups: a book that learned late and was put right pays what one pays that knew in time.
 
-COMMISSION_TRUE_UPS says in how many worlds (12).
+COMMISSION_TRUE_UPS says in how many worlds (8).
 """
 
 import os
@@ -26,7 +26,7 @@ from commission_engine.night import Outputs, publish_run, run_night
 from commission_engine.plan.terms import Plan
 from commission_engine.verify import verify
 
-MANY = int(os.environ.get("COMMISSION_TRUE_UPS", "12"))
+MANY = int(os.environ.get("COMMISSION_TRUE_UPS", "8"))
 BOOKS = settings(
     WORLDS,
     max_examples=MANY,

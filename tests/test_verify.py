@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from once import once
 from program import Program, shop, tree
 
 from commission_engine.book.connect import connect, writing
@@ -63,9 +64,12 @@ TAMPERS = {
 
 
 @pytest.fixture
-def settled(commission: Program, tmp_path: Path) -> Program:
-    commission("run", shop(tmp_path / "in"), "--date", "2026-02-28")
-    commission("run", "--date", "2026-03-01")
+def settled(commission: Program, tmp_path: Path, database_url: str) -> Program:
+    def make() -> None:
+        commission("run", shop(tmp_path / "in"), "--date", "2026-02-28")
+        commission("run", "--date", "2026-03-01")
+
+    once("two nights", database_url, tmp_path, make)
     return commission
 
 

@@ -384,7 +384,7 @@ class Years:
             ) or not before, (code, machine.wrong)  # fmt: skip
             self.seen["clocks set back" if back else "clocks far ahead"] += 1
             machine.wrong = timedelta()
-        if not quiet and chance.random() < 0.08:
+        if not quiet and chance.random() < 0.12:
             self.places.count = chance.randint(1, 40)
         try:
             so_far = len(self.completed())
