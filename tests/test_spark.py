@@ -39,7 +39,7 @@ from commission_engine.tree.forest import Forest, Standing
 
 pytestmark = pytest.mark.needs("java")
 HERE = Path(__file__).parent
-WORLDS_ON_SPARK = 60
+WORLDS_ON_SPARK = 25
 PEOPLE_A_WORLD = 64
 EVENTS_A_WORLD = 2**51
 """More than the numbers of one world reach."""
@@ -222,15 +222,15 @@ def test_worlds_on_spark_say_what_the_reference_says(
 
 # --- folders -------------------------------------------------------------------------------------
 
-LINES_A_BUCKET = 3_000
+LINES_A_BUCKET = 1_500
 
 
 @pytest.fixture(scope="module")
 def facts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """30,000 earnings, a sixth of them below one hub."""
+    """10,000 earnings, a sixth of them below one hub."""
     folder = tmp_path_factory.mktemp("facts") / "a [b] {c}*"
     program = HERE.parent / "benchmarks" / "generate.py"
-    said = [sys.executable, str(program), "3000", "30000", "7", "--out", str(folder), "--facts"]
+    said = [sys.executable, str(program), "1000", "10000", "7", "--out", str(folder), "--facts"]
     subprocess.run(said, check=True, timeout=120)
     return folder
 
