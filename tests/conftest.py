@@ -56,6 +56,9 @@ def settings_of_nobody() -> None:
         del os.environ[name]
 
 
+# A Java process of a test lives for seconds: to compile it well takes longer than it saves.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+
 FASTER = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 
 
