@@ -20,9 +20,11 @@ from commission_engine import night as nightly
 from commission_engine.book import facts
 from commission_engine.book.connect import connect, reading
 from commission_engine.decide import reference
+from commission_engine.decide.adjusted import NO_TERMS
 from commission_engine.decide.kernel import LARGEST_TOTAL, Events, Lines
 from commission_engine.decide.reference import Edge
-from commission_engine.ledger.accounts import Account, Kind
+from commission_engine.ledger.accounts import RAISES_PAYABLE, SIDES, Account, Kind
+from commission_engine.ledger.available import as_booked_now
 from commission_engine.ledger.post import ACTIVITY, ENTRIES, activity, entries, kinds, post
 from commission_engine.ledger.settle import STATEMENTS, settle, settles
 from commission_engine.ledger.totals import control_totals
@@ -276,6 +278,42 @@ def test_the_kind_of_a_line_is_that_of_its_event() -> None:
     assert (len(FOUR), len(every)) == (4, 4)
 
 
+def test_adjustments_have_a_kind_for_each_direction() -> None:
+    """Down to the smallest: roots of -1 and 0, and two adjustments that no terms decided."""
+    of = events((1, 1, USD, -1), (2, 2, USD, 0), (3, 3, USD, 1), (4, 4, USD, -1))
+    own = lines((2, ANN, 1, 60), (3, ANN, -1, 60))
+    own.terms_day[:] = NO_TERMS
+    assert kinds(of, lines(*((row, ANN, 0, 0) for row in range(4)))).to_list() == [
+        ADJUSTED, EARNED, EARNED, ADJUSTED,
+    ]  # fmt: skip
+    assert kinds(of, own).to_list() == [Kind.CREDITED, ADJUSTED]
+    assert post(of, own, 60)["kind"].to_list() == [ADJUSTED, Kind.CREDITED]
+
+
+def test_kinds_and_accounts_have_the_numbers_that_books_hold() -> None:
+    assert {each.name: each.value for each in Kind} == {
+        "EARNED": 1, "REVERSED": 2, "ADJUSTED": 3, "PAID": 4, "RETURNED": 5, "CREDITED": 6,
+    }  # fmt: skip
+    assert {each.name: each.value for each in Account} == {
+        "COMMISSION_EXPENSE": 1, "AFFILIATE_PAYABLE": 2, "PAYOUT_CLEARING": 3,
+    }  # fmt: skip
+
+
+def test_what_raises_a_balance_is_credited_to_what_is_owed() -> None:
+    credited = {kind: credit is Account.AFFILIATE_PAYABLE for kind, (_, credit) in SIDES.items()}
+    assert dict(RAISES_PAYABLE) == credited
+
+
+def test_entries_of_the_first_programs_become_those_of_today() -> None:
+    """What was available on days before the run is one entry, available with it."""
+    later = [(ANN, USD, EARNED, 59, 3), (ANN, USD, EARNED, 60, 4), (ANN, USD, EARNED, 61, 5)]
+    some = booked((ANN, USD, EARNED, 58, 2), *later, (ANN, USD, REVERSED, 58, -1))
+    of_today = booked((ANN, USD, EARNED, 60, 9), later[2], (ANN, USD, REVERSED, 60, -1))
+    assert as_booked_now(some, 60).equals(of_today)
+    assert as_booked_now(of_today, 60).equals(of_today)
+    assert as_booked_now(some.clear(), 60).equals(some.clear())
+
+
 def test_lines_become_one_entry_per_beneficiary_currency_kind_and_day() -> None:
     posted = post(
         FOUR,
@@ -316,7 +354,9 @@ def in_plain_words(of: Events, each: Lines, day: int) -> tuple[Any, Any]:
     return entries, [(*key, len(days), min(days)) for key, days in sorted(seen.items())]
 
 
-@pytest.mark.parametrize("spread", [1, 10**6, 2**45], ids=["dense", "sparse", "beyond 64 bits"])
+@pytest.mark.parametrize(
+    "spread", [1, 10**6, 2**22, 2**45], ids=["dense", "sparse", "beyond 63 bits", "beyond 64 bits"]
+)
 @pytest.mark.parametrize("place", ["few places", "no room for places"])
 def test_entries_and_activity_are_those_of_plain_dictionaries(
     spread: int, place: str, monkeypatch: pytest.MonkeyPatch

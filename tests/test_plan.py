@@ -12,7 +12,7 @@ from worlds import WORLDS, World, worlds
 
 from commission_engine.calendar import Window, day_of
 from commission_engine.money import Rate, Rounding
-from commission_engine.plan.change import faults_of_change
+from commission_engine.plan.change import faults_of_change, first_changed
 from commission_engine.plan.read import parse_plan, read_plan
 from commission_engine.plan.record import from_json, plan_hash, to_json, to_record
 from commission_engine.plan.terms import Cap, Every, Level, Payout, Plan, Terms
@@ -907,6 +907,23 @@ def test_units_that_earnings_use_keep_their_decimals() -> None:
         )  # fmt: skip
         frozen = replace(POINTS, units=MappingProxyType({"MB": 3, "POINTS": 0, "XP": 1}))
         assert faults_of_change(POINTS, frozen, last_day, {"MB", "POINTS"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("new", "first"),
+    [
+        (THE_EXAMPLE.terms, None),
+        ((replace(THE_EXAMPLE.terms[0], hold_days=7),), NEW_YEAR),
+        ((*THE_EXAMPLE.terms, LATER), JUNE + 1),
+        ((), NEW_YEAR),
+        ((replace(THE_EXAMPLE.terms[0], hold_days=7), LATER), NEW_YEAR),
+        ((LATER,), NEW_YEAR),
+    ],
+)
+def test_the_first_day_under_other_terms(new: tuple[Terms, ...], first: int | None) -> None:
+    other = replace(THE_EXAMPLE, terms=new)
+    assert first_changed(THE_EXAMPLE, other) == first
+    assert first_changed(other, THE_EXAMPLE) == first
 
 
 def test_all_faults_of_a_change_are_told_at_once() -> None:

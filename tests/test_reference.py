@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -437,6 +438,28 @@ def test_a_statement_starts_after_the_last_settlement_or_with_its_earliest_order
         ("bob", "USD", day("2025-12-20"), day("2026-01-06")),
         ("ann", "EUR", day("2026-01-07"), day("2026-01-12")),
     ]
+
+
+def test_a_payout_may_have_to_wait_and_is_asked_about_on_its_day() -> None:
+    """Down to the smallest amount: of 1, then of 1 more."""
+    terms = plan(level(1, "100%"), every=Every.WEEK)
+    nights = [
+        night("2026-01-04", bob("e", "2026-01-02", 1), edges=BOB_OF_ANN),
+        night("2026-01-11", bob("f", "2026-01-07", 1)),
+        night("2026-01-18"),
+    ]
+    asked: list[tuple[int, tuple[str, str], int]] = []
+
+    def waits(*payout: Any) -> bool:
+        asked.append(payout)
+        return len(asked) == 1
+
+    statements = settle(terms, nights, decide(terms, nights), waits)
+    assert [(s.paid, s.closing) for written in statements for s in written] == [(0, 1), (2, 0)]
+    ann = ("ann", "USD")
+    assert asked == [(day("2026-01-04"), ann, 1), (day("2026-01-11"), ann, 2)]
+    paid = settle(terms, nights, decide(terms, nights))
+    assert [(s.paid, s.closing) for written in paid for s in written] == [(1, 0), (1, 0)]
 
 
 # --- laws ---------------------------------------------------------------------------------------

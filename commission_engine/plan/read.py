@@ -316,7 +316,6 @@ class _Reader:
             self.fault(
                 (*place, "hold_days"), f"{hold!r} is not a number of days, 0 to {MAX_HOLD_DAYS}"
             )
-            hold = 0
         levels = [
             self._level((*place, "level", index), each, bounds)
             for index, each in enumerate(self._tables((*place, "level"), table.get("level", [])))
