@@ -34,7 +34,6 @@ PACKAGE = ROOT / "commission_engine"
 FOLDERS = ("plan", "decide", "ledger")
 
 PLAN = ("plan",)
-CALCULATION = ("kernel", "ledger")
 FRAMES = ("facts", "decide")
 TESTS = {
     "money": ("money", "plan"),
@@ -43,20 +42,19 @@ TESTS = {
     "plan/record": PLAN,
     "plan/terms": (*PLAN, "ledger"),
     "decide/__init__": FRAMES,
-    "decide/adjusted": ("kernel", "ledger", "correct"),
+    "decide/adjusted": ("kernel",),
     "decide/buckets": ("buckets", *FRAMES),
     "decide/columns": FRAMES,
     "decide/facts": FRAMES,
-    "decide/groups": CALCULATION,
-    "decide/kernel": (*CALCULATION, "facts"),
+    "decide/groups": ("kernel", "buckets"),
+    "decide/kernel": ("kernel", "facts"),
     "decide/parts": FRAMES,
     "decide/reference": ("reference", "ledger"),
-    "decide/spill": ("buckets", "decide"),
-    "decide/used": ("kernel", "ledger", "buckets"),
+    "decide/spill": ("buckets",),
+    "decide/used": ("kernel", "buckets"),
     "ledger/accounts": ("ledger",),
-    "ledger/available": ("ledger", "old_books"),
-    "ledger/holds": ("holds", "bounds"),
-    "ledger/life": ("payouts",),
+    "ledger/available": ("ledger",),
+    "ledger/holds": ("holds",),
     "ledger/post": ("ledger",),
     "ledger/settle": ("ledger",),
     "ledger/totals": ("ledger",),

@@ -16,8 +16,10 @@ from commission_engine.ledger.holds import (
     large_run,
     many_lines,
     said,
+    withhold,
 )
 from commission_engine.ledger.post import ACTIVITY
+from commission_engine.ledger.settle import STATEMENTS
 from commission_engine.money import Rate
 
 ANN, BOB, CAT = 1, 2, 3
@@ -120,3 +122,27 @@ def test_a_hold_is_said_in_one_sentence(
     kind: HoldKind, figure: int, why: dict[str, Any], words: str
 ) -> None:
     assert said(kind.value, "ann", "USD", 2, figure, 1000, json.dumps(why)) == words
+
+
+def test_withholding_moves_a_payout_back_into_what_is_available() -> None:
+    columns = STATEMENTS.names()
+    rows = [
+        dict(zip(columns, (who, code, 9, 0, 50, 0, 0, 40, 10, 10, 0), strict=True))
+        for who in (1, 2)
+        for code in (1, 2)
+    ]
+    statements = pl.DataFrame(rows, schema=STATEMENTS)
+
+    def paid(*held: tuple[str, int, int]) -> list[int]:
+        frame = pl.DataFrame([(*each, 5, 4, "{}") for each in held], schema=HOLDS, orient="row")
+        kept = withhold(statements, in_order(frame))
+        assert (kept["closing_minor"] == kept["held_minor"] + kept["available_minor"]).all()
+        assert (kept["paid_minor"] + kept["closing_minor"] == 50).all()
+        assert kept.schema == STATEMENTS
+        return kept["paid_minor"].to_list()
+
+    assert paid() == [40, 40, 40, 40]
+    assert paid(("payout", 1, 2)) == [40, 0, 40, 40]
+    assert paid(("payout", 1, 2), ("payout", 2, 1)) == [40, 0, 0, 40]
+    assert paid(("lines", 2, -1)) == [40, 40, 0, 0]
+    assert paid(("run", -1, 1)) == [0, 0, 0, 0]

@@ -81,7 +81,7 @@ def parse_plan(text: str, file: str) -> ReadPlan:
         raise PlanRefused((f"{file}:{line}: this is not TOML: {why}",)) from why
     reader = _Reader(file, lines_of_keys(text))
     plan = reader.plan(data)
-    if reader.faults or plan is None:
+    if plan is None:  # there are faults
         raise PlanRefused(
             tuple(text for _, text in sorted(reader.faults)), "Mend the file; nothing was applied."
         )
