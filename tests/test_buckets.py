@@ -172,6 +172,7 @@ def test_how_many_lines_there_will_be_is_told_by_the_tree_as_it_is_now() -> None
 # -- spreading
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 50)), st.integers(1, 60), st.integers(1, 6))
 def test_buckets_rise_without_gaps_and_none_is_larger_than_it_must_be(
     lines: list[int], a_bucket: int, most: int
@@ -225,6 +226,7 @@ def shares_of(beneficiary: list[int]) -> Shares:
     return {"event": np.arange(len(beneficiary)), "beneficiary": ints(beneficiary)}
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 9)))
 def test_a_split_keeps_every_share_in_its_order(beneficiary: list[int]) -> None:
     bucket_of = np.arange(8) // 3  # 8 and 9 have a number beyond: they are with the last

@@ -246,6 +246,7 @@ def test_neither_workers_nor_the_disk_change_a_byte(
             out = tmp_path / f"{events_in_memory}-{workers}"
             assert decide_folder(given, EVERY_CAP, out, workers=workers) == totals
             assert tree(out) == expected
+            assert not (out / "waiting").exists()
 
 
 def summed(lines: pl.DataFrame, earnings: pl.DataFrame) -> dict[str, dict[str, int]]:

@@ -248,6 +248,37 @@ def test_the_first_and_the_last_instant_that_a_date_has_are_taken() -> None:
     assert told(decide(rows, TREE, PLAN)) == [(2, 1, 1, 10, 10, "")]
 
 
+@pytest.mark.parametrize("beyond", [-62_135_596_800_000_001, 253_402_300_800_000_000])
+def test_an_instant_before_the_first_or_after_the_last_is_refused(beyond: int) -> None:
+    at = pl.Series([0, beyond]).cast(pl.Datetime("us", "UTC"))
+    rows = earned((1, 2, 0, 100), (2, 2, 1, 100)).with_columns(occurred_at=at)
+    with pytest.raises(FactsRefused) as refused:
+        decide(rows, TREE, PLAN)
+    assert refused.value.message == "earnings: an occurred_at is out of range"
+
+
+@pytest.mark.parametrize(
+    ("amounts", "fault"),
+    [
+        ((-100,), ""),
+        ((-1, -99), ""),
+        ((-101,), "12 reverses more than its order"),
+        ((-1, -100), "13 reverses more than its order"),
+        ((0,), "12 is a reversal, but its amount is not negative"),
+    ],
+)
+def test_an_order_is_reversed_to_the_last_unit_and_no_further(
+    amounts: tuple[int, ...], fault: str
+) -> None:
+    late = [(n, 3, n, amount, 10) for n, amount in enumerate(amounts, 12)]
+    rows = earned((10, 3, 0, 100), *late)
+    if fault:
+        with pytest.raises(FactsRefused, match=fault):
+            decide(rows, TREE, PLAN)
+    else:
+        assert decide(rows, TREE, PLAN).filter(level=2)["gross_minor"].sum() == 0
+
+
 @pytest.mark.parametrize("amount", [10**18, -(10**18)])
 @pytest.mark.parametrize("place", [0, 1, 3])
 def test_one_amount_out_of_range_is_enough(amount: int, place: int) -> None:

@@ -257,6 +257,7 @@ def test_what_earlier_runs_counted_is_part_of_the_total() -> None:
         in_columns(capped, nights)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1)))
 @example([2**63 - 1] * 5)
 @example([-(2**63)] * 5)
@@ -313,6 +314,9 @@ def test_adjustments_are_lines_of_their_own_in_processing_order() -> None:
         (3, 2, 9, 40, 40, 0, NO_TERMS, 60),
     ]
     assert NO_TERMS == -1_000_000, "books hold it"
+    none = Adjusted(*(ints([]),) * 4)
+    decision = Decision(lines, ())
+    assert with_adjustments(events, none, lambda all_of_them: decision) is decision
 
 
 # --- keys and groups -----------------------------------------------------------------------------
@@ -320,6 +324,7 @@ def test_adjustments_are_lines_of_their_own_in_processing_order() -> None:
 KEYS = st.sampled_from([0, 1, -1, 2**31, 2**62, -(2**62), 2**63 - 1, -(2**63)])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(KEYS, KEYS, KEYS)))
 @example([(2**63 - 1, 0, 1), (-(2**63), 0, 1), (2**63 - 1, 0, 1), (2**63 - 1, 1, 0)])
 def test_packed_keys_are_equal_where_all_of_them_are(rows: list[tuple[int, int, int]]) -> None:
@@ -327,12 +332,14 @@ def test_packed_keys_are_equal_where_all_of_them_are(rows: list[tuple[int, int, 
     assert same_places(keys.tolist()) == same_places(rows)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-9, 9), st.integers(0, 300), KEYS)))
 def test_packed_keys_lie_between_zero_and_what_is_said(rows: list[tuple[int, int, int]]) -> None:
     keys, size = packed([ints(column) for column in columns(rows, 3)])
     assert all(0 <= key < size for key in keys.tolist())
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(KEYS, st.integers(0, 2))))
 def test_groups_keep_the_order_of_their_rows(rows: list[tuple[int, int]]) -> None:
     order, first, group = grouped(*(ints(column) for column in columns(rows, 2)))

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 from engines import add_facts, book_nights, ints
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_reference import BOB_OF_ANN, at, bob, day, level, night, plan, said
 from worlds import World
@@ -26,7 +26,7 @@ from commission_engine.decide.reference import Edge
 from commission_engine.ledger.accounts import RAISES_PAYABLE, SIDES, Account, Kind
 from commission_engine.ledger.available import as_booked_now
 from commission_engine.ledger.post import ACTIVITY, ENTRIES, activity, entries, kinds, post
-from commission_engine.ledger.settle import STATEMENTS, settle, settles
+from commission_engine.ledger.settle import KEY, STATEMENTS, settle, settles
 from commission_engine.ledger.totals import control_totals
 from commission_engine.plan.terms import Every
 from commission_engine.problems import CommissionError, Exit, OutOfBalance
@@ -71,6 +71,7 @@ def test_paydays(every: str, previous: str | None, run: str, settled: bool) -> N
     assert settles(Every(every), day(run), day(previous) if previous else None) is settled
 
 
+@settings(deadline=None)
 @given(st.integers(-700_000, 2_900_000), st.integers(1, 70), st.sampled_from(Every))
 def test_a_run_settles_when_a_payday_lies_after_the_run_before_it(
     previous: int, gap: int, every: Every
@@ -103,6 +104,7 @@ def settled(
     seen: Sequence[tuple[int, int, int, int]] = (),
     least: Mapping[int, int] | None = None,
     inactive: Sequence[int] = (),
+    waived: Sequence[tuple[int, int]] = (),
     period_from: int | None = 91,
 ) -> list[str]:
     """affiliate currency: opening+earned+reversed+adjusted-paid=closing=held+available (from)."""
@@ -121,6 +123,7 @@ def settled(
             orient="row",
         ),
         inactive=pl.Series(inactive, dtype=pl.Int64),
+        waived=pl.DataFrame(waived, schema=dict.fromkeys(KEY, pl.Int64), orient="row"),
     )
     assert statements.schema == STATEMENTS
     return [told(row) for row in statements.iter_rows(named=True)]
@@ -157,6 +160,19 @@ def test_a_minimum_holds_for_its_own_currency() -> None:
         "1 2: 0+24+0+0-24=0=0+0 (91)",
         "2 2: 0+1+0+0-1=0=0+0 (91)",
     ]
+
+
+def test_where_the_minimum_is_waived_any_amount_is_paid_but_none_that_is_not_due() -> None:
+    one = [(who, code, EARNED, 100, 1) for who in (ANN, BOB) for code in (USD, JPY)]
+    least = {USD: 25, JPY: 25}
+    assert settled(*one, least=least, waived=[(ANN, JPY), (BOB, USD)], inactive=[BOB]) == [
+        "1 1: 0+1+0+0-0=1=0+1 (91)",
+        "1 2: 0+1+0+0-1=0=0+0 (91)",
+        "2 1: 0+1+0+0-0=1=0+1 (91)",
+        "2 2: 0+1+0+0-0=1=0+1 (91)",
+    ]
+    below = [(ANN, USD, REVERSED, 100, -1)]
+    assert settled(*below, waived=[(ANN, USD)]) == ["1 1: 0+0-1+0-0=-1=0-1 (91)"]
 
 
 def test_a_minimum_of_nothing_does_not_pay_nothing() -> None:
@@ -395,6 +411,16 @@ def test_control_totals_are_exact_whatever_their_size() -> None:
         some | none | {"reversed": -large},
         other | none,
         {},
+    ]
+
+
+def test_control_totals_count_what_was_credited_as_adjusted() -> None:
+    of = events((1, 1, 0, 7), (2, 2, 0, 5), (3, 3, 1, -2), (4, 3, 1, 1))
+    every = lines((0, ANN, 3, 0), (1, ANN, 5, 0), (2, ANN, -2, 0), (3, ANN, -1, 0))
+    every.terms_day[1] = NO_TERMS
+    assert control_totals(of, every, 2) == [
+        {"base": 12, "gross": 8, "commission": 8, "earned": 3, "reversed": 0, "adjusted": 5},
+        {"base": -1, "gross": -3, "commission": -3, "earned": 0, "reversed": -1, "adjusted": -2},
     ]
 
 
