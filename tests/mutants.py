@@ -436,11 +436,12 @@ def main(words: Sequence[str]) -> int:
     known |= {name: Fate(name, "equal", why, 0.0) for name, why in equal.items()}
     fates = [known[mutant.name] for mutant in chosen if mutant.name in known]
     chosen = [mutant for mutant in chosen if mutant.name not in known]
-    number, parts = map(int, given.part.split("/"))
-    chosen = chosen[number - 1 :: parts]
     if given.list:
         print(*(mutant.name for mutant in chosen), sep="\n")
         return 0
+    Random(given.seed).shuffle(chosen)  # a run that is stopped has tried some of all modules
+    number, parts = map(int, given.part.split("/"))
+    chosen = chosen[number - 1 :: parts]
     for fate in (
         shared(words, given.jobs)
         if given.jobs > 1 and given.part == "1/1"
