@@ -146,7 +146,7 @@ class _Keys:
             used = np.flatnonzero(total)
             return self._unpacked(used), total[used]
         order, first = self._sorted()
-        total: Ints = np.add.reduceat(amounts[order], first)
+        total = np.add.reduceat(amounts[order], first)
         used = np.flatnonzero(total)
         return self._picked(order[first[used]]), total[used]
 
