@@ -79,6 +79,17 @@ def test_the_example_of_a_pipeline_runs() -> None:
     assert re.findall(r"\w+", done.stdout.splitlines()[-2]) == ["ann", "6000", "6000", "3"]
 
 
+def test_the_libraries_of_frames_are_not_loaded_before_they_are_needed() -> None:
+    """By a program of somebody else's that imports the call and does not make it."""
+    words = "import sys; from commission_engine import decide; print(sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "'commission_engine.decide'" in done.stdout
+    assert "'polars'" not in done.stdout
+
+
 @pytest.mark.usefixtures("reader_folder")
 def test_the_page_about_embedding_is_true(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
