@@ -411,11 +411,12 @@ def test_totals_of_caps_continue_per_scope_and_key() -> None:
 
 def test_what_a_copy_counts_stays_apart() -> None:
     used, month = UsedInMemory(), Scope(5, 1, Window.MONTH)
-    one = keys((7, 1, 31))
-    used.advance([Advance(month, one, ints([100]))])
+    both = keys((7, 1, 31), (8, 1, 31))
+    used.advance([Advance(month, both, ints([100, 3]))])
     copied = used.copy()
-    copied.advance([Advance(month, one, ints([150]))])
-    assert (used.totals(month, one).tolist(), copied.totals(month, one).tolist()) == ([100], [150])
+    copied.advance([Advance(month, keys((7, 1, 31)), ints([150]))])
+    assert used.totals(month, both).tolist() == [100, 3]
+    assert copied.totals(month, both).tolist() == [150, 3]
 
 
 def forest(*edges: tuple[int, int, int, int]) -> Forest:
