@@ -6,11 +6,14 @@
     python tests/mutants.py --only decide/kernel:120:...    those whose name begins so
     python tests/mutants.py --sample 480 --json >> fates    and later, with more tests,
     python tests/mutants.py --sample 480 --done fates       what was not killed there
+    python tests/mutants.py --equal                         all of these have to survive
 
 A mutant is one change of one place: a comparison's edge, an operation, a number by one, a
 condition's opposite, a statement left out, the least for the most. Each is tried in a copy, by the
 tests of its module, the fast ones first; Hypothesis always draws the same. What survives is
-printed: it is to be killed by a further test, or to be explained in docs/reliability.md.
+printed: it is to be killed by a further test. Those that no test can kill, because the program
+does the same with them, stand in mutants_equal.toml with the reason; they are not tried, and the
+score is printed with and without them.
 """
 
 import argparse
@@ -24,13 +27,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
+from equal import listed, reasons
 from forked import ROOT, Bench, Given, Outcome
 
 PACKAGE = ROOT / "commission_engine"
 FOLDERS = ("plan", "decide", "ledger")
 
 PLAN = ("plan",)
-CALCULATION = ("kernel", "ledger")
 FRAMES = ("facts", "decide")
 TESTS = {
     "money": ("money", "plan"),
@@ -39,20 +42,19 @@ TESTS = {
     "plan/record": PLAN,
     "plan/terms": (*PLAN, "ledger"),
     "decide/__init__": FRAMES,
-    "decide/adjusted": ("correct",),
+    "decide/adjusted": ("kernel",),
     "decide/buckets": ("buckets", *FRAMES),
     "decide/columns": FRAMES,
     "decide/facts": FRAMES,
-    "decide/groups": CALCULATION,
-    "decide/kernel": (*CALCULATION, "facts"),
+    "decide/groups": ("kernel", "buckets"),
+    "decide/kernel": ("kernel", "facts"),
     "decide/parts": FRAMES,
     "decide/reference": ("reference", "ledger"),
-    "decide/spill": ("buckets", "decide"),
-    "decide/used": ("kernel", "ledger", "buckets"),
+    "decide/spill": ("buckets",),
+    "decide/used": ("kernel", "buckets"),
     "ledger/accounts": ("ledger",),
-    "ledger/available": ("old_books",),
-    "ledger/holds": ("bounds",),
-    "ledger/life": ("payouts",),
+    "ledger/available": ("ledger",),
+    "ledger/holds": ("holds",),
     "ledger/post": ("ledger",),
     "ledger/settle": ("ledger",),
     "ledger/totals": ("ledger",),
@@ -81,7 +83,10 @@ MEMORY = 12 << 30
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A change of one place: `old` at a line and column becomes `new`."""
+    """A change of one place: `old` at a line and column becomes `new`.
+
+    `where` is the function that it is in ("" outside of any), `source` the text of the line.
+    """
 
     module: str
     line: int
@@ -90,11 +95,17 @@ class Mutant:
     new: str
     start: int
     stop: int
+    where: str
+    source: str
+
+    @property
+    def change(self) -> str:
+        old, new = (" ".join(each.split()) for each in (self.old, self.new))
+        return f"{old} -> {new}"
 
     @property
     def name(self) -> str:
-        old, new = (" ".join(each.split()) for each in (self.old, self.new))
-        return f"{self.module}:{self.line}:{self.column}: {old} -> {new}"
+        return f"{self.module}:{self.line}:{self.column}: {self.change}"
 
     def text(self, source: bytes) -> str:
         return (source[: self.start] + self.new.encode() + source[self.stop :]).decode()
@@ -123,16 +134,22 @@ def mutants_of(module: str) -> list[Mutant]:
     """Every mutant of a module, in the order of its lines."""
     source = source_of(module)
     begins = [0]
-    for line in source.splitlines(keepends=True):
+    lines = source.splitlines(keepends=True)
+    for line in lines:
         begins.append(begins[-1] + len(line))
     found = []
-    for node, new in _changes(ast.parse(source)):
+    tree = ast.parse(source)
+    functions = list(_functions(tree))
+    for node, new in _changes(tree):
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         start = begins[node.lineno - 1] + node.col_offset
         stop = begins[node.end_lineno - 1] + node.end_col_offset
         old = source[start:stop].decode()
-        found.append(Mutant(module, node.lineno, node.col_offset, old, new, start, stop))
+        number, column = node.lineno, node.col_offset
+        around = [name for name, first, last in functions if first <= number <= last]
+        where, text = (around or [""])[-1], lines[number - 1].decode().strip()
+        found.append(Mutant(module, number, column, old, new, start, stop, where, text))
     return sorted(found, key=lambda each: (each.start, each.stop, each.new))
 
 
@@ -142,6 +159,17 @@ def path_of(module: str) -> str:
 
 def source_of(module: str) -> bytes:
     return (ROOT / path_of(module)).read_bytes()
+
+
+def _functions(node: ast.AST, inside: str = "") -> Iterator[tuple[str, int, int]]:
+    """Every function and class, such as "Bucket.cut", and its lines; the outer ones first."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.ClassDef):
+            name = f"{inside}.{child.name}".lstrip(".")
+            yield name, child.lineno, child.end_lineno or child.lineno
+            yield from _functions(child, name)
+        else:
+            yield from _functions(child, inside)
 
 
 Change = tuple[ast.expr | ast.stmt, str]
@@ -276,7 +304,8 @@ def sampled(by_module: dict[str, list[Mutant]], many: int, seed: int) -> list[Mu
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of a mutant: "killed" by a test, "ended" because it took too long, "survived"."""
+    """What became of a mutant: "killed" by a test, "ended" because it took too long, "survived";
+    or it was not tried, being "equal" by the reason that is given."""
 
     name: str
     fate: str
@@ -355,15 +384,23 @@ def shared(words: Sequence[str], jobs: int) -> Iterator[Fate]:
 
 
 def summary(fates: Sequence[Fate], of: dict[str, list[Mutant]]) -> list[str]:
-    """Per module how many mutants it has, how many were tried, and what became of them."""
-    lines = [f"{'module':<18} {'has':>5} {'tried':>5} {'killed':>6} {'survived':>8} {'score':>6}"]
+    """Per module how many mutants it has, how many were chosen, what became of them, and which
+    part was killed: of all, and of those that are not equal to the program."""
+    heads = ("has", "chosen", "killed", "survived", "equal", "of all", "score")
+    lines = [f"{'module':<18}" + "".join(f"{head:>9}" for head in heads)]
     rows = [(module, [f for f in fates if f.name.startswith(f"{module}:")]) for module in of]
     for module, mine in [*rows, ("all", list(fates))]:
-        survived = sum(each.fate == "survived" for each in mine)
-        killed = len(mine) - survived
+        survived, equal = (
+            sum(each.fate == fate for each in mine) for fate in ("survived", "equal")
+        )
+        killed = len(mine) - survived - equal
         has = sum(map(len, of.values())) if module == "all" else len(of[module])
-        score = f"{100 * killed // len(mine)}%" if mine else "-"
-        lines.append(f"{module:<18} {has:>5} {len(mine):>5} {killed:>6} {survived:>8} {score:>6}")
+        scores = (
+            f"{100 * killed // of_many}%" if of_many else "-"
+            for of_many in (len(mine), killed + survived)
+        )
+        cells = (has, len(mine), killed, survived, equal, *scores)
+        lines.append(f"{module:<18}" + "".join(f"{cell:>9}" for cell in cells))
     return lines
 
 
@@ -386,19 +423,25 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--part", default="1/1", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="each fate as a line of JSON")
     parser.add_argument("--list", action="store_true", help="name them only")
+    parser.add_argument("--equal", action="store_true", help="try those listed as equal")
     given = parser.parse_args(words)
     by_module = {module: mutants_of(module) for module in modules(given.module)}
     chosen = sampled(by_module, given.sample, given.seed)
     chosen = [mutant for mutant in chosen if mutant.name.startswith(given.only)]
+    equal = reasons(by_module, listed())
+    if given.equal:
+        chosen, equal = [mutant for mutant in chosen if mutant.name in equal], {}
     before = fates_in(given.done) if given.done else {}
-    killed = {name: fate for name, fate in before.items() if fate.fate != "survived"}
-    fates = [killed[mutant.name] for mutant in chosen if mutant.name in killed]
-    chosen = [mutant for mutant in chosen if mutant.name not in killed]
-    number, parts = map(int, given.part.split("/"))
-    chosen = chosen[number - 1 :: parts]
+    known = {name: fate for name, fate in before.items() if fate.fate in ("killed", "ended")}
+    known |= {name: Fate(name, "equal", why, 0.0) for name, why in equal.items()}
+    fates = [known[mutant.name] for mutant in chosen if mutant.name in known]
+    chosen = [mutant for mutant in chosen if mutant.name not in known]
     if given.list:
         print(*(mutant.name for mutant in chosen), sep="\n")
         return 0
+    Random(given.seed).shuffle(chosen)  # a run that is stopped has tried some of all modules
+    number, parts = map(int, given.part.split("/"))
+    chosen = chosen[number - 1 :: parts]
     for fate in (
         shared(words, given.jobs)
         if given.jobs > 1 and given.part == "1/1"

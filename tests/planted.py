@@ -373,7 +373,7 @@ BUGS = (
         'waits = accounts.select("affiliate").unique().with_columns(waits=True)\n'
         "    return (\n"
         '        statements.join(waits, on="affiliate", how="left", maintain_order="left")',
-        "tests/test_bounds.py::test_withholding_moves_a_payout_back_into_what_is_available",
+        "tests/test_holds.py::test_withholding_moves_a_payout_back_into_what_is_available",
         "A held payout in dollars holds the yen as well.",
     ),
     Bug(

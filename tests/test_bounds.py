@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 import sqlalchemy as sa
 from once import once
@@ -17,8 +16,6 @@ from test_verify import change
 from commission_engine.book import holds as book
 from commission_engine.book.connect import connect, reading, writing
 from commission_engine.bounds import Bounds, fault
-from commission_engine.ledger.holds import HOLDS, in_order, withhold
-from commission_engine.ledger.settle import STATEMENTS
 from commission_engine.money import Rate
 from commission_engine.problems import UsageError
 
@@ -191,30 +188,6 @@ def test_a_run_with_a_bound_in_an_unknown_currency_pays_nothing(
 
 
 # --- statements that do not pay what is held -----------------------------------------------------
-
-
-def test_withholding_moves_a_payout_back_into_what_is_available() -> None:
-    columns = STATEMENTS.names()
-    rows = [
-        dict(zip(columns, (who, code, 9, 0, 50, 0, 0, 40, 10, 10, 0), strict=True))
-        for who in (1, 2)
-        for code in (1, 2)
-    ]
-    statements = pl.DataFrame(rows, schema=STATEMENTS)
-
-    def paid(*held: tuple[str, int, int]) -> list[int]:
-        frame = pl.DataFrame([(*each, 5, 4, "{}") for each in held], schema=HOLDS, orient="row")
-        kept = withhold(statements, in_order(frame))
-        assert (kept["closing_minor"] == kept["held_minor"] + kept["available_minor"]).all()
-        assert (kept["paid_minor"] + kept["closing_minor"] == 50).all()
-        assert kept.schema == STATEMENTS
-        return kept["paid_minor"].to_list()
-
-    assert paid() == [40, 40, 40, 40]
-    assert paid(("payout", 1, 2)) == [40, 0, 40, 40]
-    assert paid(("payout", 1, 2), ("payout", 2, 1)) == [40, 0, 0, 40]
-    assert paid(("lines", 2, -1)) == [40, 40, 0, 0]
-    assert paid(("run", -1, 1)) == [0, 0, 0, 0]
 
 
 # --- whole nights --------------------------------------------------------------------------------

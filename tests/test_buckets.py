@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier, current_thread
 from threading import Event as Signal
 
 import numpy as np
@@ -19,6 +20,7 @@ from worlds import WORLDS, World, worlds
 
 from commission_engine.decide import buckets
 from commission_engine.decide.buckets import (
+    Bucket,
     Programme,
     Shares,
     SpillInMemory,
@@ -28,7 +30,7 @@ from commission_engine.decide.buckets import (
     split,
     spread_over,
 )
-from commission_engine.decide.kernel import REASONS, Events
+from commission_engine.decide.kernel import REASONS, Events, Lines
 from commission_engine.decide.reference import decide
 from commission_engine.decide.spill import SpillOnDisk
 from commission_engine.decide.used import UsedInMemory
@@ -137,6 +139,16 @@ def test_pieces_of_a_bucket_are_its_lines_in_their_order(
         assert [len(each.advances) for each in pieces] == [1] + [0] * (len(pieces) - 1)
 
 
+@pytest.mark.parametrize(
+    ("lines", "pieces"), [(2 * 10**6, [2 * 10**6]), (2 * 10**6 + 1, [2 * 10**6, 1])]
+)
+def test_a_file_of_lines_has_two_million_at_most(lines: int, pieces: list[int]) -> None:
+    """So the files of a folder are cut in the same places by every version."""
+    column = np.broadcast_to(np.int64(0), lines)
+    bucket = Bucket(Lines(*(column,) * len(Lines.__slots__)), column, column, ())
+    assert [len(piece.event) for piece in bucket.cut()] == pieces
+
+
 def test_a_bucket_of_nothing_has_no_lines() -> None:
     assert len(programme(cap(order=9)).bucket(SpillInMemory().taken(0), UsedInMemory()).event) == 0
 
@@ -150,9 +162,17 @@ def test_how_many_lines_there_will_be_is_counted_for_everybody_above() -> None:
     assert lines_of(ints([]), tree, terms).tolist() == [0] * 5
 
 
+def test_how_many_lines_there_will_be_is_told_by_the_tree_as_it_is_now() -> None:
+    """1 <- 2 until the last instant that there is, then 3 <- 2, learned by import 9"""
+    since = ints([0, 253_402_300_799_999_999])
+    tree = Forest.of(ints([2, 2]), ints([1, 3]), since, ints([0, 9]))
+    assert lines_of(ints([0, 0, 7]), tree, plan(level(1, "1%"))).tolist() == [0, 0, 0, 7, 0]
+
+
 # -- spreading
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 50)), st.integers(1, 60), st.integers(1, 6))
 def test_buckets_rise_without_gaps_and_none_is_larger_than_it_must_be(
     lines: list[int], a_bucket: int, most: int
@@ -166,6 +186,14 @@ def test_buckets_rise_without_gaps_and_none_is_larger_than_it_must_be(
     for bucket in set(bucket_of.tolist()):
         inside = [n for n, each in zip(lines, bucket_of.tolist(), strict=True) if each == bucket]
         assert sum(inside) < 2 * aimed or len(inside) == 1
+
+
+def test_buckets_are_as_large_as_they_always_were() -> None:
+    """400,000 lines, or the 256th part: so a folder has the same files in every version."""
+    assert spread_over(ints([399_998, 1, 1])).tolist() == [0, 0, 1]
+    assert spread_over(ints([399_999, 400_000, 1])).tolist() == [0, 1, 2]
+    assert spread_over(ints([399_999, 399_999, 1])).tolist() == [0, 1, 1]
+    assert spread_over(ints([250_000] * 1024)).tolist() == [(n + 1) // 4 for n in range(1024)]
 
 
 def test_a_beneficiary_with_more_than_a_bucket_has_one_for_himself() -> None:
@@ -198,6 +226,7 @@ def shares_of(beneficiary: list[int]) -> Shares:
     return {"event": np.arange(len(beneficiary)), "beneficiary": ints(beneficiary)}
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 9)))
 def test_a_split_keeps_every_share_in_its_order(beneficiary: list[int]) -> None:
     bucket_of = np.arange(8) // 3  # 8 and 9 have a number beyond: they are with the last
@@ -215,7 +244,9 @@ def test_a_split_keeps_every_share_in_its_order(beneficiary: list[int]) -> None:
 def test_numbers_become_no_narrower_than_they_are(edge: int) -> None:
     assert narrow(ints([edge - 1, -edge])).tolist() == [edge - 1, -edge]
     assert narrow(ints([edge])).tolist() == [edge]
+    assert narrow(ints([-edge - 1])).tolist() == [-edge - 1]
     assert narrow(ints([edge])).itemsize == 2 * narrow(ints([-edge])).itemsize
+    assert narrow(ints([edge - 1])).itemsize == narrow(ints([-edge])).itemsize
 
 
 # -- waiting on the disk
@@ -259,17 +290,31 @@ def test_results_come_in_the_order_of_the_items(workers: int) -> None:
     assert list(in_turn(lambda n: n * n, range(20), workers)) == [n * n for n in range(20)]
 
 
-def test_few_results_wait_at_a_time() -> None:
-    begun: list[int] = []
+@pytest.mark.parametrize(("workers", "begun"), [(1, 1), (2, 3), (5, 6)])
+def test_few_results_wait_at_a_time(workers: int, begun: int) -> None:
+    """One for each worker while the oldest is waited for."""
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for n in range(100):
+            taken.append(n)
+            yield n
+
+    results = in_turn(lambda n: n, items(), workers)
+    assert next(results) == 0
+    assert len(taken) == begun
+    assert list(results) == list(range(1, 100))
+
+
+def test_two_workers_work_at_once_and_one_is_the_caller_himself() -> None:
+    both = Barrier(2)
 
     def work(n: int) -> int:
-        begun.append(n)
+        both.wait(timeout=10)
         return n
 
-    results = in_turn(work, range(100), 2)
-    assert next(results) == 0
-    assert len(begun) <= 3
-    assert list(results) == list(range(1, 100))
+    assert list(in_turn(work, range(4), 2)) == [0, 1, 2, 3]
+    assert set(in_turn(lambda _: current_thread(), range(3), 1)) == {current_thread()}
 
 
 def test_a_fault_in_a_thread_is_raised_and_ends_the_others() -> None:

@@ -10,7 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from program import Program, program_in, tree
 from test_acceptance import EXAMPLES, WORKED, rows
@@ -21,7 +23,8 @@ from test_facts import EARNINGS, LINES, PLAN, TREE, as_text, told, written
 from commission_engine import decide
 from commission_engine.calendar import Window
 from commission_engine.decide import columns, facts, parts, reference
-from commission_engine.decide.buckets import spread_over
+from commission_engine.decide.buckets import Bucket, spread_over
+from commission_engine.decide.kernel import Lines
 from commission_engine.decide.parts import decide_folder
 from commission_engine.money import parse_amount, plain
 from commission_engine.plan.read import parse_plan, read_plan
@@ -74,6 +77,17 @@ def test_the_example_of_a_pipeline_runs() -> None:
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert re.findall(r"\w+", done.stdout.splitlines()[-2]) == ["ann", "6000", "6000", "3"]
+
+
+def test_the_libraries_of_frames_are_not_loaded_before_they_are_needed() -> None:
+    """By a program of somebody else's that imports the call and does not make it."""
+    words = "import sys; from commission_engine import decide; print(sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "'commission_engine.decide'" in done.stdout
+    assert "'polars'" not in done.stdout
 
 
 @pytest.mark.usefixtures("reader_folder")
@@ -131,7 +145,7 @@ def test_a_folder_holds_the_lines_and_their_totals(given: Path, tmp_path: Path) 
     totals = decide_folder(given, PLAN, tmp_path / "new" / "lines")
     files = tree(tmp_path / "new" / "lines")
     assert list(files) == ["part-00000-000.parquet", "totals.json"]
-    assert json.loads(files["totals.json"]) == totals
+    assert files["totals.json"].decode() == json.dumps(totals, indent=2, sort_keys=True) + "\n"
     part = files["part-00000-000.parquet"]
     assert totals == {
         "lines": 7,
@@ -235,6 +249,7 @@ def test_neither_workers_nor_the_disk_change_a_byte(
     assert len(expected) > 8
     by_night = world_of(*many(5000, texts))
     assert told(lines_in(tmp_path / "lines")) == by_night
+    assert totals["totals"] == summed(lines_in(tmp_path / "lines"), many(5000, texts)[0])
     assert set(Window) >= {line[5] for line in by_night if line[5]} >= {"order", "week", "day"}
     for events_in_memory in (5000, 4999):
         monkeypatch.setattr(parts, "EVENTS_IN_MEMORY", events_in_memory)
@@ -242,6 +257,27 @@ def test_neither_workers_nor_the_disk_change_a_byte(
             out = tmp_path / f"{events_in_memory}-{workers}"
             assert decide_folder(given, EVERY_CAP, out, workers=workers) == totals
             assert tree(out) == expected
+            assert not (out / "waiting").exists()
+
+
+def summed(lines: pl.DataFrame, earnings: pl.DataFrame) -> dict[str, dict[str, int]]:
+    amounts = pl.col("gross_minor", "commission_minor").sum()
+    by_code = lines.join(earnings.select("event_id", "currency"), on="event_id")
+    rows = by_code.group_by("currency").agg(amounts).sort("currency").rows()
+    return {code: {"gross_minor": a, "commission_minor": b} for code, a, b in rows}
+
+
+@pytest.mark.parametrize(("rows", "groups"), [(2**18, [2**18]), (2**18 + 1, [2**18, 1])])
+def test_a_file_of_lines_is_cut_where_it_always_was(
+    rows: int, groups: list[int], tmp_path: Path
+) -> None:
+    """The same lines are the same bytes in every version."""
+    frame = pl.DataFrame({"level": pl.repeat(1, rows, dtype=pl.Int8, eager=True)})
+    nothing = np.zeros(0, np.int64)
+    empty = Bucket(Lines(*(nothing,) * len(Lines.__slots__)), nothing, nothing, ())
+    parts.write(frame, empty, (), tmp_path / parts.part_name(3))
+    found = pq.ParquetFile(tmp_path / "part-00003-000.parquet").metadata
+    assert [found.row_group(n).num_rows for n in range(found.num_row_groups)] == groups
 
 
 def world_of(earnings: pl.DataFrame, referrals: pl.DataFrame) -> list[tuple[object, ...]]:

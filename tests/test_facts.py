@@ -20,6 +20,7 @@ from worlds import WORLDS, World, worlds
 from commission_engine import decide
 from commission_engine.decide import facts, parts, reference
 from commission_engine.decide.buckets import spread_over
+from commission_engine.decide.columns import is_in_order
 from commission_engine.decide.facts import Facts
 from commission_engine.decide.reference import Night
 from commission_engine.plan.read import parse_plan
@@ -245,6 +246,37 @@ def test_the_first_and_the_last_instant_that_a_date_has_are_taken() -> None:
         occurred_at=pl.Series([first, last], dtype=pl.Datetime("us", "UTC"))
     )
     assert told(decide(rows, TREE, PLAN)) == [(2, 1, 1, 10, 10, "")]
+
+
+@pytest.mark.parametrize("beyond", [-62_135_596_800_000_001, 253_402_300_800_000_000])
+def test_an_instant_before_the_first_or_after_the_last_is_refused(beyond: int) -> None:
+    at = pl.Series([0, beyond]).cast(pl.Datetime("us", "UTC"))
+    rows = earned((1, 2, 0, 100), (2, 2, 1, 100)).with_columns(occurred_at=at)
+    with pytest.raises(FactsRefused) as refused:
+        decide(rows, TREE, PLAN)
+    assert refused.value.message == "earnings: an occurred_at is out of range"
+
+
+@pytest.mark.parametrize(
+    ("amounts", "fault"),
+    [
+        ((-100,), ""),
+        ((-1, -99), ""),
+        ((-101,), "12 reverses more than its order"),
+        ((-1, -100), "13 reverses more than its order"),
+        ((0,), "12 is a reversal, but its amount is not negative"),
+    ],
+)
+def test_an_order_is_reversed_to_the_last_unit_and_no_further(
+    amounts: tuple[int, ...], fault: str
+) -> None:
+    late = [(n, 3, n, amount, 10) for n, amount in enumerate(amounts, 12)]
+    rows = earned((10, 3, 0, 100), *late)
+    if fault:
+        with pytest.raises(FactsRefused, match=fault):
+            decide(rows, TREE, PLAN)
+    else:
+        assert decide(rows, TREE, PLAN).filter(level=2)["gross_minor"].sum() == 0
 
 
 @pytest.mark.parametrize("amount", [10**18, -(10**18)])
@@ -597,6 +629,59 @@ def test_affiliates_of_any_numbers(ids: Sequence[int], dense: bool, earner: int)
     whose = told(decide(rows, tree, PLAN))
     assert whose == (kept if earner == 1 else whose)
     assert [line[:4] for line in whose] == [line[:4] for line in kept]
+
+
+@pytest.mark.parametrize(
+    ("earner", "referrer", "dense"),
+    [
+        (0, None, True),
+        (2**20 - 1, None, True),
+        (2**20, None, False),
+        (1, 0, True),
+        (1, -1, False),
+        (0, 2**20 - 1, True),
+        (0, 2**20, False),
+    ],
+)
+def test_numbers_serve_as_they_are_up_to_a_million(
+    earner: int, referrer: int | None, dense: bool
+) -> None:
+    """Whoever has the largest: the earner, or somebody above him who earns nothing."""
+    tree = TREE.clear() if referrer is None else referred((earner, referrer))
+    found = Facts.of(earned((1, earner, 0, 100), (2, earner, 1, 100)), tree)
+    assert (found.affiliates is None) == dense
+    who = found.number(pl.Series([earner, referrer])).tolist()
+    lines = found.lines_of(PLAN)
+    assert sum(lines) == (0 if referrer is None else 2)
+    assert referrer is None or lines[who[1]] == 2
+
+
+def test_larger_numbers_serve_among_more_rows() -> None:
+    below = {0: 2**20, 65_536: 2**20, 65_537: 2**20 + 16, 2**24: 2**28, 2**24 + 1: 2**28}
+    assert {rows: facts._dense_below(rows) for rows in below} == below
+
+
+@pytest.mark.parametrize("texts", [False, True])
+@pytest.mark.parametrize(
+    ("rows", "in_order"),
+    [
+        ([(1, 3, 0, 5), (2, 3, 0, 5), (1, 3, 1, -5, 1)], True),
+        ([(2, 3, 0, 5), (1, 3, 0, 5)], False),
+        ([(2, 3, 0, 5), (3, 3, 1, 5), (1, 3, 1, 5)], False),
+        ([(1, 3, 1, 5), (2, 3, 0, 5)], False),
+        ([(1, 3, 0, -5, 1), (2, 3, 0, 5)], False),
+        ([], True),
+    ],
+)
+def test_processing_order_is_recognised(
+    rows: list[tuple[int, ...]], in_order: bool, texts: bool
+) -> None:
+    given_ = in_types(earned(*rows) if rows else EARNINGS.clear(), texts)
+    assert is_in_order(given_) is in_order
+
+
+def in_types(rows: pl.DataFrame, texts: bool) -> pl.DataFrame:
+    return as_text(rows) if texts else rows.cast({"event_id": pl.Int64, "reverses": pl.Int64})
 
 
 def test_texts_are_sorted_by_their_bytes() -> None:

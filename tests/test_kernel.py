@@ -3,7 +3,9 @@
 import inspect
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from math import floor
 
 import numpy as np
@@ -12,17 +14,21 @@ import test_reference
 from engines import ints, kernel_nights
 from hypothesis import assume, example, given, reject, seed, settings
 from hypothesis import strategies as st
-from test_reference import BOB_OF_ANN, bob, flat, level, night, one_night, plan, said
+from test_reference import BOB_OF_ANN, bob, day, flat, level, night, one_night, plan, said
 from worlds import REQUIRED, WORLDS, World, cap_steps, marks, table, window_name, worlds
 
 from commission_engine.calendar import Window
-from commission_engine.decide import reference
+from commission_engine.decide import kernel, reference
+from commission_engine.decide.adjusted import NO_TERMS, Adjusted, with_adjustments
 from commission_engine.decide.groups import grouped, packed, stable_order
 from commission_engine.decide.kernel import (
     LARGEST_TOTAL,
     SPANNING,
     Advance,
+    Decision,
+    Events,
     Keys,
+    Lines,
     Scope,
     check_total,
     exact_sum,
@@ -31,7 +37,7 @@ from commission_engine.decide.kernel import (
 from commission_engine.decide.reference import Line, Night, decide
 from commission_engine.decide.used import UsedInMemory
 from commission_engine.money import Rate, Rounding, share
-from commission_engine.plan.terms import Plan
+from commission_engine.plan.terms import Cap, Plan, Terms
 from commission_engine.problems import CommissionError
 from commission_engine.tree.forest import NOBODY, Forest, Standing
 
@@ -251,6 +257,7 @@ def test_what_earlier_runs_counted_is_part_of_the_total() -> None:
         in_columns(capped, nights)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1)))
 @example([2**63 - 1] * 5)
 @example([-(2**63)] * 5)
@@ -258,11 +265,66 @@ def test_a_sum_is_exact_whatever_its_size(values: list[int]) -> None:
     assert exact_sum(ints(values)) == sum(values)
 
 
+# --- in blocks, under several terms --------------------------------------------------------------
+
+
+def test_events_are_worked_on_in_blocks_and_how_many_are_done_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    20% until the 3rd, 10% of at most 3 from then on; blocks of two events, of one and of two terms
+    """
+    monkeypatch.setattr(kernel, "ROWS_AT_ONCE", 2)
+    days = ("2026-01-01", "2026-01-02", "2026-01-02", "2026-01-03", "2026-01-04")
+    later = Terms(day("2026-01-03"), 5, (level(1, "10%", order=3),))
+    terms = plan(hold=1, terms=(later,))
+    nights = one_night(*(bob(f"e{n}", when, 40 + n) for n, when in enumerate(days)))
+    done: list[tuple[int, int]] = []
+    engine = partial(kernel.decide, told=lambda *each: done.append(each))
+    lines = kernel_nights(World(terms, tuple(nights)), 1, engine)
+    assert lines == decide(terms, nights)
+    assert [line.commission for line in lines[0]] == [8, 8, 8, 3, 3]
+    assert done == [(2, 5), (4, 5), (5, 5)]
+
+
+def test_a_cap_of_nothing_pays_nothing_beside_a_currency_without_a_cap() -> None:
+    own = replace(level(1, "100%"), caps=(Cap(Window.MONTH, {"USD": 0}),))
+    euros = replace(bob("e2", "2026-01-02", 70), currency="EUR")
+    lines = in_columns(plan(own), one_night(bob("e1", "2026-01-01", 50), euros))
+    assert said(lines) == ["e1 1 ann 50 0 month", "e2 1 ann 70 70"]
+
+
+def test_adjustments_are_lines_of_their_own_in_processing_order() -> None:
+    """Of four events the second and the last are adjustments; the others pay one line, and two."""
+    numbers = ints([1, 2, 3, 4])
+    zeros = ints([0] * 4)
+    events = Events(numbers, numbers, zeros, zeros, numbers * 10, *(zeros,) * 5)
+    adjusted = Adjusted(ints([1, 3]), ints([8, 9]), ints([0, 2]), ints([50, 60]))
+
+    def decided(rest: Events) -> Decision:
+        assert rest.event.tolist() == [1, 3]
+        return Decision(Lines(ints([0, 1, 1]), *(ints([5, 6, 7]),) * 7), ())
+
+    lines = with_adjustments(events, adjusted, decided).lines
+    assert [*zip(*(getattr(lines, name).tolist() for name in Lines.__slots__), strict=True)] == [
+        (0, 5, 5, 5, 5, 5, 5, 5),
+        (1, 0, 8, 20, 20, 0, NO_TERMS, 50),
+        (2, 6, 6, 6, 6, 6, 6, 6),
+        (2, 7, 7, 7, 7, 7, 7, 7),
+        (3, 2, 9, 40, 40, 0, NO_TERMS, 60),
+    ]
+    assert NO_TERMS == -1_000_000, "books hold it"
+    none = Adjusted(*(ints([]),) * 4)
+    decision = Decision(lines, ())
+    assert with_adjustments(events, none, lambda all_of_them: decision) is decision
+
+
 # --- keys and groups -----------------------------------------------------------------------------
 
 KEYS = st.sampled_from([0, 1, -1, 2**31, 2**62, -(2**62), 2**63 - 1, -(2**63)])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(KEYS, KEYS, KEYS)))
 @example([(2**63 - 1, 0, 1), (-(2**63), 0, 1), (2**63 - 1, 0, 1), (2**63 - 1, 1, 0)])
 def test_packed_keys_are_equal_where_all_of_them_are(rows: list[tuple[int, int, int]]) -> None:
@@ -270,12 +332,14 @@ def test_packed_keys_are_equal_where_all_of_them_are(rows: list[tuple[int, int, 
     assert same_places(keys.tolist()) == same_places(rows)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-9, 9), st.integers(0, 300), KEYS)))
 def test_packed_keys_lie_between_zero_and_what_is_said(rows: list[tuple[int, int, int]]) -> None:
     keys, size = packed([ints(column) for column in columns(rows, 3)])
     assert all(0 <= key < size for key in keys.tolist())
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(KEYS, st.integers(0, 2))))
 def test_groups_keep_the_order_of_their_rows(rows: list[tuple[int, int]]) -> None:
     order, first, group = grouped(*(ints(column) for column in columns(rows, 2)))
@@ -290,6 +354,23 @@ def test_sorting_goes_by_the_whole_number_and_keeps_equal_ones_as_they_were(far:
     values = [far, 0, far + 1, far, 2 * far, 1, 0, 3 * far - 1, far, far - 1]
     expected = sorted(range(len(values)), key=values.__getitem__)
     assert stable_order(ints(values), max(values) + 1).tolist() == expected
+
+
+@pytest.mark.parametrize("size", [d + n for d in (2**8, 2**16, 2**32) for n in (-1, 0, 1, 2)])
+def test_sorting_goes_by_every_bit_of_the_largest_number(size: int) -> None:
+    values = [size - 1, 0, size - 2, size - 1, 1]
+    assert stable_order(ints(values), size).tolist() == [1, 4, 2, 0, 3]
+
+
+@pytest.mark.parametrize("first", [1, 2, 3, 5, 7])
+def test_keys_are_packed_up_to_the_last_bit_and_not_beyond(first: int) -> None:
+    """Two keys of which the second has as many values as make 63 bits just enough, or not."""
+    for span in (2**63 // first, -(-(2**63) // first), 2**63 // first + 1):
+        if span < 2**63:
+            one, other = ints([0, first - 1, first - 1]), ints([0, 0, span - 1])
+            keys, size = packed([one, other])
+            assert all(0 <= key < size for key in keys.tolist())
+            assert len(set(keys.tolist())) == len({*zip(one.tolist(), other.tolist(), strict=True)})
 
 
 def columns(rows: Sequence[tuple[int, ...]], width: int) -> list[list[int]]:
@@ -322,10 +403,20 @@ def test_totals_of_caps_continue_per_scope_and_key() -> None:
     assert used.totals(week, asked).tolist() == [0, 0, 0, 9]
     assert sorted(used.rows(tuple(Window))) == [
         # terms, level, window's place, window start, beneficiary, currency, total
-        (5, SPANNING, 2, 28, 7, 1, 9),
+        (5, -1, 2, 28, 7, 1, 9),  # over all levels: so it stands in books
         (5, 1, 3, 31, 7, 1, 150),
         (5, 1, 3, 31, 8, 1, -3),
     ]
+
+
+def test_what_a_copy_counts_stays_apart() -> None:
+    used, month = UsedInMemory(), Scope(5, 1, Window.MONTH)
+    both = keys((7, 1, 31), (8, 1, 31))
+    used.advance([Advance(month, both, ints([100, 3]))])
+    copied = used.copy()
+    copied.advance([Advance(month, keys((7, 1, 31)), ints([150]))])
+    assert used.totals(month, both).tolist() == [100, 3]
+    assert copied.totals(month, both).tolist() == [150, 3]
 
 
 def forest(*edges: tuple[int, int, int, int]) -> Forest:

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 from engines import add_facts, book_nights, ints
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_reference import BOB_OF_ANN, at, bob, day, level, night, plan, said
 from worlds import World
@@ -20,11 +20,13 @@ from commission_engine import night as nightly
 from commission_engine.book import facts
 from commission_engine.book.connect import connect, reading
 from commission_engine.decide import reference
+from commission_engine.decide.adjusted import NO_TERMS
 from commission_engine.decide.kernel import LARGEST_TOTAL, Events, Lines
 from commission_engine.decide.reference import Edge
-from commission_engine.ledger.accounts import Account, Kind
+from commission_engine.ledger.accounts import RAISES_PAYABLE, SIDES, Account, Kind
+from commission_engine.ledger.available import as_booked_now
 from commission_engine.ledger.post import ACTIVITY, ENTRIES, activity, entries, kinds, post
-from commission_engine.ledger.settle import STATEMENTS, settle, settles
+from commission_engine.ledger.settle import KEY, STATEMENTS, settle, settles
 from commission_engine.ledger.totals import control_totals
 from commission_engine.plan.terms import Every
 from commission_engine.problems import CommissionError, Exit, OutOfBalance
@@ -69,6 +71,7 @@ def test_paydays(every: str, previous: str | None, run: str, settled: bool) -> N
     assert settles(Every(every), day(run), day(previous) if previous else None) is settled
 
 
+@settings(deadline=None)
 @given(st.integers(-700_000, 2_900_000), st.integers(1, 70), st.sampled_from(Every))
 def test_a_run_settles_when_a_payday_lies_after_the_run_before_it(
     previous: int, gap: int, every: Every
@@ -101,6 +104,7 @@ def settled(
     seen: Sequence[tuple[int, int, int, int]] = (),
     least: Mapping[int, int] | None = None,
     inactive: Sequence[int] = (),
+    waived: Sequence[tuple[int, int]] = (),
     period_from: int | None = 91,
 ) -> list[str]:
     """affiliate currency: opening+earned+reversed+adjusted-paid=closing=held+available (from)."""
@@ -119,6 +123,7 @@ def settled(
             orient="row",
         ),
         inactive=pl.Series(inactive, dtype=pl.Int64),
+        waived=pl.DataFrame(waived, schema=dict.fromkeys(KEY, pl.Int64), orient="row"),
     )
     assert statements.schema == STATEMENTS
     return [told(row) for row in statements.iter_rows(named=True)]
@@ -155,6 +160,19 @@ def test_a_minimum_holds_for_its_own_currency() -> None:
         "1 2: 0+24+0+0-24=0=0+0 (91)",
         "2 2: 0+1+0+0-1=0=0+0 (91)",
     ]
+
+
+def test_where_the_minimum_is_waived_any_amount_is_paid_but_none_that_is_not_due() -> None:
+    one = [(who, code, EARNED, 100, 1) for who in (ANN, BOB) for code in (USD, JPY)]
+    least = {USD: 25, JPY: 25}
+    assert settled(*one, least=least, waived=[(ANN, JPY), (BOB, USD)], inactive=[BOB]) == [
+        "1 1: 0+1+0+0-0=1=0+1 (91)",
+        "1 2: 0+1+0+0-1=0=0+0 (91)",
+        "2 1: 0+1+0+0-0=1=0+1 (91)",
+        "2 2: 0+1+0+0-0=1=0+1 (91)",
+    ]
+    below = [(ANN, USD, REVERSED, 100, -1)]
+    assert settled(*below, waived=[(ANN, USD)]) == ["1 1: 0+0-1+0-0=-1=0-1 (91)"]
 
 
 def test_a_minimum_of_nothing_does_not_pay_nothing() -> None:
@@ -276,6 +294,42 @@ def test_the_kind_of_a_line_is_that_of_its_event() -> None:
     assert (len(FOUR), len(every)) == (4, 4)
 
 
+def test_adjustments_have_a_kind_for_each_direction() -> None:
+    """Down to the smallest: roots of -1 and 0, and two adjustments that no terms decided."""
+    of = events((1, 1, USD, -1), (2, 2, USD, 0), (3, 3, USD, 1), (4, 4, USD, -1))
+    own = lines((2, ANN, 1, 60), (3, ANN, -1, 60))
+    own.terms_day[:] = NO_TERMS
+    assert kinds(of, lines(*((row, ANN, 0, 0) for row in range(4)))).to_list() == [
+        ADJUSTED, EARNED, EARNED, ADJUSTED,
+    ]  # fmt: skip
+    assert kinds(of, own).to_list() == [Kind.CREDITED, ADJUSTED]
+    assert post(of, own, 60)["kind"].to_list() == [ADJUSTED, Kind.CREDITED]
+
+
+def test_kinds_and_accounts_have_the_numbers_that_books_hold() -> None:
+    assert {each.name: each.value for each in Kind} == {
+        "EARNED": 1, "REVERSED": 2, "ADJUSTED": 3, "PAID": 4, "RETURNED": 5, "CREDITED": 6,
+    }  # fmt: skip
+    assert {each.name: each.value for each in Account} == {
+        "COMMISSION_EXPENSE": 1, "AFFILIATE_PAYABLE": 2, "PAYOUT_CLEARING": 3,
+    }  # fmt: skip
+
+
+def test_what_raises_a_balance_is_credited_to_what_is_owed() -> None:
+    credited = {kind: credit is Account.AFFILIATE_PAYABLE for kind, (_, credit) in SIDES.items()}
+    assert dict(RAISES_PAYABLE) == credited
+
+
+def test_entries_of_the_first_programs_become_those_of_today() -> None:
+    """What was available on days before the run is one entry, available with it."""
+    later = [(ANN, USD, EARNED, 59, 3), (ANN, USD, EARNED, 60, 4), (ANN, USD, EARNED, 61, 5)]
+    some = booked((ANN, USD, EARNED, 58, 2), *later, (ANN, USD, REVERSED, 58, -1))
+    of_today = booked((ANN, USD, EARNED, 60, 9), later[2], (ANN, USD, REVERSED, 60, -1))
+    assert as_booked_now(some, 60).equals(of_today)
+    assert as_booked_now(of_today, 60).equals(of_today)
+    assert as_booked_now(some.clear(), 60).equals(some.clear())
+
+
 def test_lines_become_one_entry_per_beneficiary_currency_kind_and_day() -> None:
     posted = post(
         FOUR,
@@ -316,7 +370,9 @@ def in_plain_words(of: Events, each: Lines, day: int) -> tuple[Any, Any]:
     return entries, [(*key, len(days), min(days)) for key, days in sorted(seen.items())]
 
 
-@pytest.mark.parametrize("spread", [1, 10**6, 2**45], ids=["dense", "sparse", "beyond 64 bits"])
+@pytest.mark.parametrize(
+    "spread", [1, 10**6, 2**22, 2**45], ids=["dense", "sparse", "beyond 63 bits", "beyond 64 bits"]
+)
 @pytest.mark.parametrize("place", ["few places", "no room for places"])
 def test_entries_and_activity_are_those_of_plain_dictionaries(
     spread: int, place: str, monkeypatch: pytest.MonkeyPatch
@@ -355,6 +411,16 @@ def test_control_totals_are_exact_whatever_their_size() -> None:
         some | none | {"reversed": -large},
         other | none,
         {},
+    ]
+
+
+def test_control_totals_count_what_was_credited_as_adjusted() -> None:
+    of = events((1, 1, 0, 7), (2, 2, 0, 5), (3, 3, 1, -2), (4, 3, 1, 1))
+    every = lines((0, ANN, 3, 0), (1, ANN, 5, 0), (2, ANN, -2, 0), (3, ANN, -1, 0))
+    every.terms_day[1] = NO_TERMS
+    assert control_totals(of, every, 2) == [
+        {"base": 12, "gross": 8, "commission": 8, "earned": 3, "reversed": 0, "adjusted": 5},
+        {"base": -1, "gross": -3, "commission": -3, "earned": 0, "reversed": -1, "adjusted": -2},
     ]
 
 

@@ -267,7 +267,7 @@ def test_a_plan_adds_units_of_its_own() -> None:
         (-123456, "USD", 2, "en", "-$1,234.56"),
         (123456, "EUR", 2, "de", "1.234,56\xa0€"),
         (123456, "EUR", 2, "fr", "1\u202f234,56\xa0€"),
-        (123456, "CHF", 2, "de_CH", "CHF\xa01'234.56"),
+        (123456, "SEK", 2, "sv_SE", "1\xa0234,56\xa0kr"),
         (12345678, "INR", 2, "en_IN", "₹1,23,456.78"),
         (1234567, "JPY", 0, "ja", "￥1,234,567"),
         (1234567, "KWD", 3, "en", "KWD1,234.567"),
@@ -279,8 +279,7 @@ def test_a_plan_adds_units_of_its_own() -> None:
 def test_people_read_amounts_in_their_own_way(
     minor: int, code: str, decimals: int, locale: str, text: str
 ) -> None:
-    # Which apostrophe the Swiss have differs between versions of CLDR.
-    assert spoken(minor, code, decimals, locale).replace("’", "'") == text
+    assert spoken(minor, code, decimals, locale) == text
 
 
 def test_people_read_the_decimals_of_iso_4217_not_those_of_cldr() -> None:

@@ -12,7 +12,7 @@ from worlds import WORLDS, World, worlds
 
 from commission_engine.calendar import Window, day_of
 from commission_engine.money import Rate, Rounding
-from commission_engine.plan.change import faults_of_change
+from commission_engine.plan.change import faults_of_change, first_changed
 from commission_engine.plan.read import parse_plan, read_plan
 from commission_engine.plan.record import from_json, plan_hash, to_json, to_record
 from commission_engine.plan.terms import Cap, Every, Level, Payout, Plan, Terms
@@ -349,6 +349,9 @@ OF_PAYOUTS = {
     HEAD + "[payout]\nminimum = { USD = -1 }\n" + TERMS: (
         "plan.toml:3: payout.minimum.USD: -1 is negative; write zero or more"
     ),
+    HEAD + "[payout]\nminimum = { JPY = -1 }\n" + TERMS: (
+        "plan.toml:3: payout.minimum.JPY: -1 is negative; write zero or more"
+    ),
     HEAD + '[payout]\nminimum = { USD = "1.005" }\n' + TERMS: (
         "plan.toml:3: payout.minimum.USD: '1.005' has more than 2 decimals;"
         ' write such as "50.00"'
@@ -528,6 +531,8 @@ def test_numbers_at_the_edge_of_what_may_be_are_taken() -> None:
     edges = parse_plan(text.replace("from = ", "hold_days = 3650\nfrom = "), "plan.toml").plan
     assert (edges.units, edges.terms[0].hold_days) == ({"FINE": 12, "WHOLE": 0}, 3650)
     assert [each.level for each in edges.terms[0].levels] == [99]
+    for name in ("x", "x" * 64):
+        assert parse_plan(f'name = "{name}"\n' + TERMS, "plan.toml").plan.name == name
 
 
 def test_bounds_at_fault_blame_no_rate() -> None:
@@ -544,6 +549,18 @@ def test_a_level_at_fault_is_not_taken_for_another(others: tuple[int, ...]) -> N
     assert faults(HEAD + "[[terms]]\nfrom = 2026-01-01\n" + "".join(tables)) == (
         f"{place}: 'x' is not a level; write 1 for the referrer, 0 for the earner",
     )
+
+
+def test_what_is_at_fault_twice_is_told_twice_and_no_more() -> None:
+    """Two levels, and the days of two terms, beside terms from a day long ago."""
+    levels = "".join(f'[[terms.level]]\nlevel = "{n}"\nrate = "10%"\n' for n in "xy")
+    text = HEAD + "[[terms]]\n" + levels + "[[terms]]\n[[terms]]\nfrom = 1969-10-03\n"
+    assert [each.partition(":")[2].partition(";")[0] for each in faults(text)] == [
+        "2: terms[1].from: is missing",
+        "4: terms[1].level[1].level: 'x' is not a level",
+        "7: terms[1].level[2].level: 'y' is not a level",
+        "9: terms[2].from: is missing",
+    ]
 
 
 def test_all_faults_are_told_at_once_in_the_order_of_their_lines() -> None:
@@ -909,6 +926,23 @@ def test_units_that_earnings_use_keep_their_decimals() -> None:
         assert faults_of_change(POINTS, frozen, last_day, {"MB", "POINTS"}) == ()
 
 
+@pytest.mark.parametrize(
+    ("new", "first"),
+    [
+        (THE_EXAMPLE.terms, None),
+        ((replace(THE_EXAMPLE.terms[0], hold_days=7),), NEW_YEAR),
+        ((*THE_EXAMPLE.terms, LATER), JUNE + 1),
+        ((), NEW_YEAR),
+        ((replace(THE_EXAMPLE.terms[0], hold_days=7), LATER), NEW_YEAR),
+        ((LATER,), NEW_YEAR),
+    ],
+)
+def test_the_first_day_under_other_terms(new: tuple[Terms, ...], first: int | None) -> None:
+    other = replace(THE_EXAMPLE, terms=new)
+    assert first_changed(THE_EXAMPLE, other) == first
+    assert first_changed(other, THE_EXAMPLE) == first
+
+
 def test_all_faults_of_a_change_are_told_at_once() -> None:
     new = replace(THE_EXAMPLE, name="other", timezone="UTC", terms=(LATER,))
     assert [fault.split(":")[0] for fault in changed(new)] == [
@@ -938,3 +972,5 @@ def test_a_plan_knows_where_its_keys_stand() -> None:
     assert [read.place(key) for key in keys] == [f"plan.toml:{line}: " for line in (1, 3, 4, 6, 1)]
     faults = faults_of_change(read.plan, read.plan, first, ["POINTS"], read.place)
     assert faults == ()
+    inline = parse_plan('terms = [{ from = 2026-01-01, level = [] }]\nname = "acme"\n', "p.toml")
+    assert [inline.place(key) for key in ("name", f"terms.{first}")] == ["p.toml:2: ", "p.toml:1: "]

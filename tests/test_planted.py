@@ -1,6 +1,7 @@
 """The tests are tested: each planted bug is caught by its own test, and nothing else counts.
 
-The bugs are in `planted.py`, which is a program for people, too. Here is also what the order of
+The bugs are in `planted.py`, which is a program for people, too, as `mutants.py` is; of the latter
+is here what it takes for equal to the program, and how it counts. Here is also what the order of
 syncs and names has to be, which a machine that keeps its power does not show.
 """
 
@@ -10,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from equal import Equal, listed, reasons
+from mutants import Fate, Mutant, modules, mutants_of, summary
 from planted import BUGS, Bug, part_of, text_with
 
 from commission_engine.book.connect import connect, reading, writing
@@ -103,3 +106,61 @@ def test_a_commit_of_sqlite_is_on_the_disk_before_it_is_said(sqlite_url: str) ->
         with opened(engine) as connection:
             assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
             assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
+
+
+# -- mutants
+
+
+def test_what_is_listed_as_equal_is_a_mutant_of_today_and_has_its_reason() -> None:
+    of = {module: mutants_of(module) for module in modules("")}
+    why = reasons(of, listed())
+    assert len(why) == sum(len(each.changes) for each in listed())
+    assert len(why) < sum(map(len, of.values())) // 10
+    assert [name for name, reason in why.items() if len(reason) < 20] == []
+
+
+def mutant(where: str, change: str, line: int = 7, column: int = 0) -> Mutant:
+    old, _, new = change.partition(" -> ")
+    return Mutant("money", line, column, old, new, 0, 0, where, "x = 1 + 1")
+
+
+ONE_MORE = [
+    mutant("share", "1 -> (2)"), mutant("share", "1 -> (2)", column=4), mutant("", "1 -> (2)"),
+    mutant("share", "1 + 1 -> (1 - 1)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("where", "change", "found"),
+    [
+        ("", "1 -> (2)", "money:7:0: 1 -> (2)"),
+        ("share", "1 + 1 -> (1 - 1)", "money:7:0: 1 + 1 -> (1 - 1)"),
+        ("share", "1 -> (2) #2", "money:7:4: 1 -> (2)"),
+        ("share", "1 -> (2)", "money, share: x = 1 + 1: 1 -> (2): fits 2 mutants"),
+        ("", "1 -> (0)", "money, outside of functions: x = 1 + 1: 1 -> (0): fits 0 mutants"),
+        ("share", "1 -> (2) #3", "money, share: x = 1 + 1: 1 -> (2) #3: fits 0 mutants"),
+    ],
+)
+def test_a_mutant_is_known_by_its_line_whatever_its_number(
+    where: str, change: str, found: str
+) -> None:
+    entry = Equal("money", where, "x = 1 + 1", (change,), "of no matter")
+    if "fits" in found:
+        with pytest.raises(ValueError, match="fits") as refused:
+            entry.names(ONE_MORE)
+        assert str(refused.value) == found
+    else:
+        assert reasons({"money": ONE_MORE}, [entry]) == {found: "of no matter"}
+        assert reasons({"plan/read": []}, [entry]) == {}
+
+
+def test_the_score_is_told_with_and_without_what_is_equal() -> None:
+    names = [f"money:{n}:0: 1 -> (2)" for n in range(8)]
+    told = ("killed", "killed", "killed", "ended", "survived", "equal", "equal", "equal")
+    fates = [Fate(name, fate, "", 1.0) for name, fate in zip(names, told, strict=True)]
+    assert summary(fates, {"money": ONE_MORE, "plan/read": []}) == [
+        "module                  has   chosen   killed survived    equal   of all    score",
+        "money                     4        8        4        1        3      50%      80%",
+        "plan/read                 0        0        0        0        0        -        -",
+        "all                       4        8        4        1        3      50%      80%",
+    ]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -21,11 +22,13 @@ from worlds import (
 )
 
 from commission_engine.calendar import BEGINNING, Window
+from commission_engine.decide import reference
 from commission_engine.decide.reference import (
     Edge,
     Event,
     Line,
     Night,
+    Order,
     Statement,
     decide,
     local_day,
@@ -331,6 +334,35 @@ def test_a_refund_waits_for_its_order_where_clocks_go_back_over_midnight() -> No
     assert said(lines) == ["--", "e 1 ann 8 8", "r 1 ann -8 -8"]
 
 
+@pytest.mark.parametrize(
+    ("window", "starts"),
+    [
+        (Window.ORDER, ["e"] * 6),
+        (Window.DAY, ["2026-01-01", "2026-03-31", "2026-04-01", "2026-05-31", "2026-08-30",
+                      "2026-12-31"]),
+        (Window.WEEK, ["2025-12-29", "2026-03-30", "2026-03-30", "2026-05-25", "2026-08-24",
+                       "2026-12-28"]),
+        (Window.MONTH, ["2026-01-01", "2026-03-01", "2026-04-01", "2026-05-01", "2026-08-01",
+                        "2026-12-01"]),
+        (Window.QUARTER, ["2026-01-01", "2026-01-01", "2026-04-01", "2026-04-01", "2026-07-01",
+                          "2026-10-01"]),
+        (Window.YEAR, ["2026-01-01"] * 6),
+        (Window.LIFETIME, ["0001-01-01"] * 6),
+    ],
+)  # fmt: skip
+def test_a_window_is_told_by_the_day_on_which_it_starts(window: Window, starts: list[str]) -> None:
+    days = ("2026-01-01", "2026-03-31", "2026-04-01", "2026-05-31", "2026-08-30", "2026-12-31")
+    terms = plan().terms[0]
+    orders = [Order("e", "USD", day(each), terms, ()) for each in days]
+    assert [str(reference._window_start(window, each)) for each in orders] == starts
+
+
+def test_a_root_is_an_adjustment_from_the_smallest_amount_below_zero_on() -> None:
+    roots = [bob(f"e{amount + 1}", "2026-01-01", amount) for amount in (-1, 0, 1)]
+    (lines,) = decide(plan(), one_night(*roots))
+    assert [line.kind for line in lines] == ["adjusted", "earned", "earned"]
+
+
 # --- settlement by hand -------------------------------------------------------------------------
 
 
@@ -437,6 +469,37 @@ def test_a_statement_starts_after_the_last_settlement_or_with_its_earliest_order
         ("bob", "USD", day("2025-12-20"), day("2026-01-06")),
         ("ann", "EUR", day("2026-01-07"), day("2026-01-12")),
     ]
+
+
+def test_statements_are_by_affiliate_and_then_by_currency() -> None:
+    codes = ("USD", "EUR", "JPY", "CHF", "SEK", "DKK", "NOK")
+    sold = [replace(bob(code, "2026-01-01", 50), currency=code) for code in codes]
+    terms = plan(level(0, "10%"), level(1, "10%"))
+    (statements,) = settled(terms, one_night(*sold))
+    found = [(each.affiliate_id, each.currency) for each in statements]
+    assert found == [(who, code) for who in ("ann", "bob") for code in sorted(codes)]
+
+
+def test_a_payout_may_have_to_wait_and_is_asked_about_on_its_day() -> None:
+    """Down to the smallest amount: of 1, then of 1 more."""
+    terms = plan(level(1, "100%"), every=Every.WEEK)
+    nights = [
+        night("2026-01-04", bob("e", "2026-01-02", 1), edges=BOB_OF_ANN),
+        night("2026-01-11", bob("f", "2026-01-07", 1)),
+        night("2026-01-18"),
+    ]
+    asked: list[tuple[int, tuple[str, str], int]] = []
+
+    def waits(*payout: Any) -> bool:
+        asked.append(payout)
+        return len(asked) == 1
+
+    statements = settle(terms, nights, decide(terms, nights), waits)
+    assert [(s.paid, s.closing) for written in statements for s in written] == [(0, 1), (2, 0)]
+    ann = ("ann", "USD")
+    assert asked == [(day("2026-01-04"), ann, 1), (day("2026-01-11"), ann, 2)]
+    paid = settle(terms, nights, decide(terms, nights))
+    assert [(s.paid, s.closing) for written in paid for s in written] == [(1, 0), (1, 0)]
 
 
 # --- laws ---------------------------------------------------------------------------------------

@@ -207,7 +207,7 @@ def spread_over(lines_of: Ints, a_bucket: int = LINES_A_BUCKET, most: int = MOST
     `lines_of` is how many lines each will have, about. A beneficiary with more than a bucket
     should have has one for himself, so no bucket is much larger than it must be.
     """
-    aimed = max(a_bucket, int(lines_of.sum()) // most, 1)
+    aimed = max(a_bucket, int(lines_of.sum()) // most)
     alone = lines_of >= aimed
     light = np.cumsum(np.where(alone, 0, lines_of)) // aimed
     begins = alone.copy()
@@ -246,7 +246,7 @@ def decided(
     used: Used,
     spill: Spill,
     keep: Callable[[int, Iterator[Bucket]], R],
-    workers: int = 1,
+    workers: int,
 ) -> Iterator[R]:
     """What `keep` makes of each bucket, its number and its pieces, in turn. `parts` read events and
     their x_(i-1), in processing order."""
@@ -277,13 +277,9 @@ def in_turn(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterato
         return
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > workers:
-                    yield waiting.popleft().result()
-            while waiting:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > workers:
                 yield waiting.popleft().result()
-        finally:
-            for each in waiting:
-                each.cancel()
+        while waiting:
+            yield waiting.popleft().result()

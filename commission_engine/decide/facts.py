@@ -124,11 +124,9 @@ class Facts:
         ]
         column = pl.col("affiliate_id")
         if self.survey.earned is not None:
-            both = pl.concat(frames).select(column.min().alias("low"), column.max().alias("high"))
-            low, high = both.row(0)
-            if (low is None or low >= 0) and (high or 0) < _dense_below(
-                self.rows + self.referrals.height
-            ):
+            ends = column.min().alias("low"), column.max().alias("high")
+            low, high = pl.concat(frames).select(*ends).fill_null(0).row(0)
+            if low >= 0 and high < _dense_below(self.rows + self.referrals.height):
                 return None
         everybody = [self.earnings.select(column.unique()).collect(), *frames]
         return pl.concat(everybody)["affiliate_id"].unique().drop_nulls().sort()

@@ -188,7 +188,7 @@ def earn(
     for begin in range(0, len(events), ROWS_AT_ONCE):
         part = slice(begin, begin + ROWS_AT_ONCE)
         which: Ints = np.searchsorted(starts, events.root_day[part], side="right") - 1
-        same = len(which) and (which == which[0]).all()
+        same = (which == which[0]).all()
         blocks_of_part = []
         for index in which[:1] if same else np.unique(which):
             if index >= 0 and plan.terms[index].levels:
@@ -346,8 +346,7 @@ def shares(base: Ints, rate: Rate, rounding: Rounding) -> Ints:
     The product can pass 64 bits; then it is computed in Python's own integers.
     """
     magnitude: npt.NDArray[Any] = np.abs(base)
-    largest = int(magnitude.max(initial=0))
-    if max(largest, 1) * rate.parts >= 2**62 or rate.scale >= 2**62:
+    if int(magnitude.max(initial=1)) * rate.parts >= 2**62:
         magnitude = magnitude.astype(object)
     product = magnitude * rate.parts
     result = product // rate.scale

@@ -146,7 +146,7 @@ class _Keys:
             used = np.flatnonzero(total)
             return self._unpacked(used), total[used]
         order, first = self._sorted()
-        total = np.add.reduceat(amounts[order], first) if len(first) else amounts[:0]
+        total = np.add.reduceat(amounts[order], first)
         used = np.flatnonzero(total)
         return self._picked(order[first[used]]), total[used]
 
@@ -171,7 +171,8 @@ class _Keys:
             yield slice(start, min(start + ROWS_AT_ONCE, self._rows))
 
     def _has_room(self) -> bool:
-        """Whether a place for every combination takes less than sorting the lines does."""
+        """Whether a place for every combination takes less than sorting the lines does. Where
+        there are no lines it does."""
         return self._places <= min(4 * self._rows + ROWS_AT_ONCE, MOST_PLACES)
 
     def _packed(self, rows: slice) -> Ints:

@@ -81,7 +81,7 @@ def parse_plan(text: str, file: str) -> ReadPlan:
         raise PlanRefused((f"{file}:{line}: this is not TOML: {why}",)) from why
     reader = _Reader(file, lines_of_keys(text))
     plan = reader.plan(data)
-    if reader.faults or plan is None:
+    if plan is None:  # there are faults
         raise PlanRefused(
             tuple(text for _, text in sorted(reader.faults)), "Mend the file; nothing was applied."
         )
@@ -316,7 +316,6 @@ class _Reader:
             self.fault(
                 (*place, "hold_days"), f"{hold!r} is not a number of days, 0 to {MAX_HOLD_DAYS}"
             )
-            hold = 0
         levels = [
             self._level((*place, "level", index), each, bounds)
             for index, each in enumerate(self._tables((*place, "level"), table.get("level", [])))
