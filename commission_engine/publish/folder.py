@@ -11,6 +11,10 @@ from typing import BinaryIO, NamedTuple
 from commission_engine.problems import CommissionError
 
 
+class Unwritten(CommissionError):
+    """A file that the file system did not take."""
+
+
 class Made(NamedTuple):
     """A file of a run: its path inside the folder, and its bytes part by part.
 
@@ -42,8 +46,12 @@ class Draft:
         self._names: list[str] = []
 
     def write(self, made: Made) -> None:
-        """Raises CommissionError where that cannot be."""
-        self._names.append(_write(self._aside / made.name, made))
+        """Raises Unwritten where that cannot be."""
+        self._names.append(_write(self.place(made.name), made))
+
+    def place(self, name: str) -> Path:
+        """Where a file is until it appears."""
+        return self._aside / name
 
     def appear(self) -> Published:
         """One rename, when everything is on the disk."""
@@ -184,8 +192,8 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _unwritten(path: Path, why: OSError) -> CommissionError:
-    return CommissionError(
+def _unwritten(path: Path, why: OSError) -> Unwritten:
+    return Unwritten(
         f"{path}: cannot be written: {why.strerror}",
         "The run is in the book; run the same command again and it writes its files.",
     )
