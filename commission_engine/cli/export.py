@@ -1,6 +1,7 @@
 """`commission export`: what the book holds, as files for finance and for other ledgers."""
 
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,9 @@ from commission_engine.finance.exports.period import Asked
 from commission_engine.finance.exports.place import Placed
 from commission_engine.finance.exports.shape import Table
 from commission_engine.finance.exports.tables import BALANCES, JOURNAL, LINES, PAYOUTS, STATEMENTS
+from commission_engine.finance.journals.accounts import Ledger, read_chart
+from commission_engine.finance.journals.export import export_journal
+from commission_engine.problems import UsageError
 from commission_engine.settings import Settings
 
 RunOf = Annotated[str, typer.Option("--run", metavar="DATE", help="Of the run of this date.")]
@@ -40,10 +44,25 @@ Out = Annotated[
     Path | None, typer.Option("--out", help="The folder to write; it appears whole, once.")
 ]
 
+_FOR_LEDGERS = "It is for beancount, hledger, xero and quickbooks."
+
 app = typer.Typer(
     help="Files for finance and for other ledgers; made once, they never change.",
     no_args_is_help=True,
 )
+
+
+class JournalFormat(StrEnum):
+    """What the journal is written as: a table, or for another ledger."""
+
+    CSV = "csv"
+    XLSX = "xlsx"
+    PARQUET = "parquet"
+    JSONL = "jsonl"
+    BEANCOUNT = "beancount"
+    HLEDGER = "hledger"
+    XERO = "xero"
+    QUICKBOOKS = "quickbooks"
 
 
 def _asked(first: str, last: str, run: str, settlement: str) -> Asked:
@@ -68,13 +87,25 @@ def _made(
         told = {"folder": str(placed.folder), "came": placed.came.name.lower()}
         print_json({**told, "manifest": placed.manifest})
         return
-    sums = ", ".join(
-        f"{code} {name} {amount}"
-        for code, amounts in placed.manifest["totals"].items()
-        for name, amount in amounts.items()
-    )
-    rows = counted(placed.manifest["rows"], "row")
-    say(f"{escape(str(placed.folder))}: {placed.came}; {rows}{'; ' if sums else ''}{sums}")
+    said = placed.manifest
+    rows = f"{said['entries']:,} entries" if "entries" in said else counted(said["rows"], "row")
+    say(f"{escape(str(placed.folder))}: {placed.came}; {rows}")
+    for code, amounts in said["totals"].items():
+        say(f"  {code}: " + ", ".join(f"{name} {amount}" for name, amount in amounts.items()))
+
+
+def _export(
+    wanted: Wanted,
+    out_folder: Path | None,
+    database: str | None,
+    lines_store: str | None,
+    as_json: bool,
+) -> None:
+    def made(connection: Connection, settings: Settings) -> Placed:
+        store = where_kept(connection, settings.lines_store.value)
+        return export(connection, wanted, store, Path(settings.out.value), out_folder)
+
+    _made(database, lines_store, made, as_json)
 
 
 def _command(table: Table, help_text: str) -> Callable[..., None]:
@@ -91,12 +122,7 @@ def _command(table: Table, help_text: str) -> Callable[..., None]:
         as_json: AsJson = False,
     ) -> None:
         wanted = Wanted(table, _asked(first, last, run, settlement), how, excel)
-
-        def made(connection: Connection, settings: Settings) -> Placed:
-            store = where_kept(connection, settings.lines_store.value)
-            return export(connection, wanted, store, Path(settings.out.value), out_folder)
-
-        _made(database, lines_store, made, as_json)
+        _export(wanted, out_folder, database, lines_store, as_json)
 
     command.__doc__ = help_text
     return command
@@ -106,4 +132,38 @@ app.command("lines")(_command(LINES, "Every decision: who was paid what for whic
 app.command("statements")(_command(STATEMENTS, "Accounts from opening to closing."))
 app.command("payouts")(_command(PAYOUTS, "What was to be paid, and what became of it."))
 app.command("balances")(_command(BALANCES, "What is owed to whom after a run."))
-app.command("journal")(_command(JOURNAL, "The double-entry journal."))
+
+
+@app.command("journal")
+def journal(
+    first: From = "",
+    last: To = "",
+    run: RunOf = "",
+    settlement: SettlementOf = "",
+    how: Annotated[
+        JournalFormat, typer.Option("--format", help="What to write, or for which ledger.")
+    ] = JournalFormat.CSV,
+    excel: Excel = False,
+    accounts: Annotated[
+        Path | None,
+        typer.Option("--accounts", metavar="FILE", help="For another ledger: its accounts (TOML)."),
+    ] = None,
+    out_folder: Out = None,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """The double-entry journal, as a table or for another ledger."""
+    asked = _asked(first, last, run, settlement)
+    if how.value not in [each.value for each in Ledger]:
+        if accounts:
+            raise UsageError(f"--accounts says nothing to --format {how}", _FOR_LEDGERS)
+        _export(Wanted(JOURNAL, asked, Format(how), excel), out_folder, database, None, as_json)
+        return
+    if excel:
+        raise UsageError("--excel is for CSV", "Take --format csv, or leave --excel out.")
+    chart = read_chart(Ledger(how), accounts)
+
+    def made(connection: Connection, settings: Settings) -> Placed:
+        return export_journal(connection, chart, asked, out_folder, Path(settings.out.value))
+
+    _made(database, None, made, as_json)

@@ -29,6 +29,9 @@ FORMAT = 1
 
 SCHEMA = "schema.json"
 
+EXPORTS = "exports"
+"""The folder below `out` that an export goes to by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -78,15 +81,9 @@ def export(
             "files": {name: proof.bytes_of(path) for name, path in written.items()},
         }
 
-    target = folder or out / "exports" / name_of(table.name, period, wanted)
-    return put(target, files, manifest)
-
-
-def name_of(what: str, period: Period, wanted: Wanted) -> str:
-    """Of the folder of an export; the same for the same content."""
-    form = "excel" if wanted.excel else str(wanted.how)
-    days = dict.fromkeys([period.last] if wanted.table is BALANCES else [period.first, period.last])
-    return "-".join([what, *(f"{date_of(day):%Y%m%d}" for day in days), form])
+    form = "excel" if wanted.excel else how
+    named = period.named(table.name, form, only_last=table is BALANCES)
+    return put(folder or out / EXPORTS / named, files, manifest)
 
 
 def told_period(table: Table, period: Period) -> dict[str, str]:

@@ -42,6 +42,11 @@ class Period:
     def from_the_beginning(self) -> bool:
         return self.runs[0] == self.completed[0]
 
+    def named(self, what: str, form: str, *, only_last: bool = False) -> str:
+        """The name of a folder for what is said of it; the same for the same content."""
+        days = dict.fromkeys([self.last] if only_last else [self.first, self.last])
+        return "-".join([what, *(f"{date_of(day):%Y%m%d}" for day in days), form])
+
     def before(self, run: Run) -> list[Run]:
         """The runs before one."""
         return [each for each in self.completed if each.day < run.day]
