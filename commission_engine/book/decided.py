@@ -4,7 +4,7 @@ The book's numbers become text by their place in columns that are read once, bec
 every line with four tables takes longer than deciding it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,7 +21,6 @@ from commission_engine.calendar import Day, Ints
 from commission_engine.decide.adjusted import NO_TERMS
 from commission_engine.decide.kernel import REASONS, Events, Lines
 from commission_engine.problems import CommissionError
-from commission_engine.segments.order import in_order
 
 LINES_AT_ONCE = 500_000
 """Lines that are there as text at a time."""
@@ -106,7 +105,7 @@ def lines_of_run(connection: sa.Connection, store: LineStore, day: Day, events: 
         for name in Lines.__slots__[1:]:
             parts[name].append(narrow[name].to_numpy())
     if not parts["row"]:
-        return Lines(*_NO_LINES)
+        return Lines(*(np.zeros(0, np.int64) for _ in Lines.__slots__))
     joined = []
     for name in Lines.__slots__:
         joined.append(np.concatenate(parts[name]))
@@ -116,7 +115,6 @@ def lines_of_run(connection: sa.Connection, store: LineStore, day: Day, events: 
     return lines if (key[1:] > key[:-1]).all() else lines.take(np.argsort(key))
 
 
-_NO_LINES: Sequence[Ints] = [np.zeros(0, np.int64) for _ in Lines.__slots__]
 _COLUMNS = {"gross_minor": "gross", "commission_minor": "commission"}
 _NARROW: dict[Any, Any] = {
     "level": pl.Int8,
@@ -166,7 +164,8 @@ class Decided:
         rows = self._lines.row
         for start in range(0, len(rows), LINES_AT_ONCE):
             part = slice(start, min(start + LINES_AT_ONCE, len(rows)))
-            yield self.of_part(self._lines.take(part))
+            first, last = int(rows[start]), int(rows[part.stop - 1])
+            yield self._said_of_events(first, last + 1), self._said_of_lines(part, first)
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -226,50 +225,23 @@ class Decided:
             }
         )
 
-    def of_part(self, lines: Lines) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """What a part of all lines is said with, for some lines in processing order."""
-        first, last = int(lines.row[0]), int(lines.row[-1])
-        return self._said_of_events(first, last + 1), self._said_of_lines(lines, first)
-
-    def _said_of_lines(self, lines: Lines, first: int) -> pl.DataFrame:
+    def _said_of_lines(self, part: slice, first: int) -> pl.DataFrame:
+        lines = self._lines
         return pl.DataFrame(
             {
-                "row": lines.row.astype(np.int64) - first,
-                "level": lines.level,
-                "beneficiary": self._people(lines.beneficiary),
-                "gross_minor": lines.gross,
-                "commission_minor": lines.commission,
-                "reason": lines.reason,
-                "terms_day": lines.terms_day,
-                "available_day": lines.available_day,
+                "row": lines.row[part].astype(np.int64) - first,
+                "level": lines.level[part],
+                "beneficiary": self._people(lines.beneficiary[part]),
+                "gross_minor": lines.gross[part],
+                "commission_minor": lines.commission[part],
+                "reason": lines.reason[part],
+                "terms_day": lines.terms_day[part],
+                "available_day": lines.available_day[part],
             }
         )
 
     def _people(self, numbers: Ints) -> Ints:
         return _known(self.names.affiliate, numbers)
-
-
-def streamed(
-    connection: sa.Connection,
-    store: LineStore,
-    day: Day,
-    events: Events,
-    texts: pl.DataFrame,
-    names: Names,
-) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """The parts of a completed run's `Decided`, without all of its lines in memory; `events` and
-    `texts` are those of the run."""
-    told = Decided(connection, day, events, texts, Lines(*_NO_LINES), names)
-    place = Numbers(events.event)
-    frames: Iterator[pl.DataFrame] = (
-        frame.with_columns(row=pl.Series(_known(place, frame["event"].to_numpy())))
-        for frame in store.of_run(connection, day)
-    )
-    if not (events.event[1:] > events.event[:-1]).all():  # a store gives lines by event
-        frames = in_order(frames, ("row", "level"), LINES_AT_ONCE)
-    for frame in frames:
-        for part in frame.rename(_COLUMNS).iter_slices(LINES_AT_ONCE):
-            yield told.of_part(Lines(*(part[name].to_numpy() for name in Lines.__slots__)))
 
 
 class Period:

@@ -22,7 +22,7 @@ from commission_engine.decide.groups import stable_order
 from commission_engine.decide.kernel import Events, Lines
 from commission_engine.problems import CommissionError, TryAgain, UsageError
 from commission_engine.segments import segment as segments
-from commission_engine.segments.order import in_order
+from commission_engine.segments.order import ROWS_IN_MEMORY, in_order
 from commission_engine.segments.place import Place, place_of
 from commission_engine.segments.segment import FEW, LINES, Segment
 
@@ -74,8 +74,11 @@ class LineStore(Protocol):
         Any integer types will do, and `run_day` may be left out.
         """
 
-    def of_run(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
-        """A run's lines by event and level, part by part; those of one event in one part."""
+    def of_run(
+        self, connection: sa.Connection, day: Day, in_memory: int = ROWS_IN_MEMORY
+    ) -> Iterator[pl.DataFrame]:
+        """A run's lines by event and level, part by part; those of one event in one part.
+        `in_memory`: of how many lines at most several copies are in memory."""
 
     def of(self, connection: sa.Connection, question: Question) -> pl.DataFrame:
         """The lines that meet the question, by event and level."""
@@ -172,9 +175,11 @@ class InDatabase:
                 new = False
             bulk.insert(connection, line, frame.to_dict())
 
-    def of_run(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
+    def of_run(
+        self, connection: sa.Connection, day: Day, in_memory: int = ROWS_IN_MEMORY
+    ) -> Iterator[pl.DataFrame]:
         parts = self.by_beneficiary(connection, day)
-        for frame in in_order(parts, ("event", "level"), LINES_AT_ONCE):
+        for frame in in_order(parts, ("event", "level"), LINES_AT_ONCE, in_memory):
             yield _narrow(frame)
 
     def by_beneficiary(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
@@ -248,9 +253,11 @@ class InSegments:
             _keep(connection, str(self.place))
         connection.execute(sa.insert(segment), rows)
 
-    def of_run(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
+    def of_run(
+        self, connection: sa.Connection, day: Day, in_memory: int = ROWS_IN_MEMORY
+    ) -> Iterator[pl.DataFrame]:
         listed = listed_segments(connection, segment.c.run_day == day)
-        for frame in segments.by_event(self.place, listed):
+        for frame in segments.by_event(self.place, listed, in_memory):
             yield _narrow(frame)
 
     def of(self, connection: sa.Connection, question: Question) -> pl.DataFrame:

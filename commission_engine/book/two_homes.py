@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from commission_engine.book.schema import archive_home, archived, line, run, segment
 from commission_engine.calendar import Day, date_of
+from commission_engine.segments.order import ROWS_IN_MEMORY
 
 if TYPE_CHECKING:
     from commission_engine.book.lines import LineStore, Question
@@ -28,8 +29,11 @@ class TwoHomes:
     ) -> None:
         self.inside.add(connection, day, lines)
 
-    def of_run(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
-        return (self.archive if day in self.archived else self.inside).of_run(connection, day)
+    def of_run(
+        self, connection: sa.Connection, day: Day, in_memory: int = ROWS_IN_MEMORY
+    ) -> Iterator[pl.DataFrame]:
+        home = self.archive if day in self.archived else self.inside
+        return home.of_run(connection, day, in_memory)
 
     def of(self, connection: sa.Connection, question: "Question") -> pl.DataFrame:
         found = [self.inside.of(connection, question)]

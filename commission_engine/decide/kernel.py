@@ -80,7 +80,7 @@ class Lines:
     terms_day: Ints
     available_day: Ints
 
-    def take(self, rows: Ints | slice) -> "Lines":
+    def take(self, rows: Ints) -> "Lines":
         return Lines(*(getattr(self, name)[rows] for name in self.__slots__))
 
     def __len__(self) -> int:

@@ -23,17 +23,20 @@ Part: TypeAlias = Mapping[str, npt.NDArray[np.integer[Any]]]
 
 
 def in_order(
-    frames: Iterable[pl.DataFrame], keys: Sequence[str], rows: int
+    frames: Iterable[pl.DataFrame],
+    keys: Sequence[str],
+    rows: int,
+    in_memory: int = ROWS_IN_MEMORY,
 ) -> Iterator[pl.DataFrame]:
     """All rows sorted by the integer columns `keys`, in frames of about `rows` rows.
 
     Rows that are equal in the first key come in one frame, as long as there are not more than
-    `rows` of them. Needs about three times ROWS_IN_MEMORY or `rows` rows of memory; the rest lies
+    `rows` of them. Needs about three times `in_memory` or `rows` rows of memory; the rest lies
     in a temporary folder. CommissionError where that is full.
     """
     with TemporaryDirectory(prefix="commission-lines-") as folder:
         parts: list[Part] = []
-        for held in _gathered(frames):
+        for held in _gathered(frames, in_memory):
             if parts:  # the newest part may stay in memory: often it is the only one
                 parts[-1] = _aside(parts[-1], Path(folder) / str(len(parts)))
             parts.append(_sorted(held, keys))
@@ -74,17 +77,17 @@ def sorting(columns: Sequence[npt.NDArray[np.integer[Any]]]) -> Ints:
     return place
 
 
-def _gathered(frames: Iterable[pl.DataFrame]) -> Iterator[Part]:
-    """The rows in parts of ROWS_IN_MEMORY, the last one smaller."""
+def _gathered(frames: Iterable[pl.DataFrame], in_memory: int) -> Iterator[Part]:
+    """The rows in parts of so many, the last one smaller."""
     held: list[pl.DataFrame] = []
     count = 0
     for frame in frames:
         start = 0
         while start < frame.height:
-            piece = frame.slice(start, ROWS_IN_MEMORY - count)
+            piece = frame.slice(start, in_memory - count)
             held.append(piece)
             start, count = start + piece.height, count + piece.height
-            if count == ROWS_IN_MEMORY:
+            if count == in_memory:
                 yield _columns(held)
                 held, count = [], 0
     if held:

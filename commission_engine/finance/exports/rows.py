@@ -4,20 +4,18 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from commission_engine.book import decided, facts, runs, views
+from commission_engine.book import facts, views
 from commission_engine.book import payouts as book_payouts
 from commission_engine.book.connect import Connection
 from commission_engine.book.lines import LineStore
 from commission_engine.book.runs import Run
-from commission_engine.calendar import Zone
+from commission_engine.book.streamed import lines_in_turn
 from commission_engine.decide.adjusted import NO_TERMS
-from commission_engine.decide.kernel import REASONS
 from commission_engine.finance.exports.period import Period
 from commission_engine.finance.exports.shape import Table
 from commission_engine.finance.exports.tables import BALANCES, JOURNAL, LINES, PAYOUTS, STATEMENTS
 from commission_engine.further import came_back
 from commission_engine.payouts.choose import described
-from commission_engine.plan.terms import Plan
 from commission_engine.publish.files import (
     account_name,
     entry_id,
@@ -29,7 +27,6 @@ from commission_engine.publish.files import (
     with_statement_id,
 )
 from commission_engine.publish.rates import rate_of_line, rates
-from commission_engine.publish.record import LinesPart
 
 ROWS_AT_ONCE = 50_000
 
@@ -43,7 +40,7 @@ def rows(
     """The rows of an export, ROWS_AT_ONCE at most in a frame; none that is empty. `store` has the
     book's lines."""
     if table is LINES:
-        frames = lines_rows(connection, period, store)
+        frames = _lines(connection, period, store)
     elif table is STATEMENTS:
         frames = (_statements(connection, run) for run in period.runs if run.settles)
     elif table is PAYOUTS:
@@ -60,49 +57,26 @@ def rows(
 # -- lines
 
 
-def lines_rows(connection: Connection, period: Period, store: LineStore) -> Iterator[pl.DataFrame]:
-    """Run by run in processing order, of a run only its events all at once."""
-    names = decided.names(connection)
+def _lines(connection: Connection, period: Period, store: LineStore) -> Iterator[pl.DataFrame]:
+    """Run by run in processing order."""
     for run in period.runs:
         plan = facts.plan_of(connection, run.plan_version)
-        due = runs.due(connection, period.before(run), run.day, run.intake, run.event,
-                       Zone(plan.timezone))  # fmt: skip
-        events, texts = due.events, due.texts
-        for part in decided.streamed(connection, store, run.day, events, texts, names):
-            yield from _said(run, plan, names, part)
-
-
-def _said(run: Run, plan: Plan, names: decided.Names, part: LinesPart) -> Iterator[pl.DataFrame]:
-    events, all_lines = part
-    people, currencies = names.affiliate_id, names.currencies
-    reasons = pl.Series([str(reason) for reason in REASONS])
-    known = rates(plan)
-    for lines in all_lines.iter_slices(ROWS_AT_ONCE):
-        mine = events[lines["row"]]
-        said = lines.with_columns(
-            event_id=mine["event_id"],
-            order_id=mine["order_id"],
-            occurred_at=mine["occurred_us"],
-            earner_id=people.gather(mine["earner"]),
-            beneficiary_id=people.gather(lines["beneficiary"]),
-            currency=currencies["code"].gather(mine["currency"]),
-            decimals=currencies["decimals"].gather(mine["currency"]),
-            base_amount=mine["base_minor"],
-            reason=reasons.gather(lines["reason"]),
-            level=lines["level"].cast(pl.Int64),
-            terms_day=lines["terms_day"].cast(pl.Int64),
-        )
-        key = ["terms_day", "level"]
-        yield said.join(known, on=key, how="left", maintain_order="left").with_columns(
-            rate_of_line(),
-            line_id=pl.format("{}.{}", "event_id", "level"),
-            run_date=pl.lit(run.day),
-            gross="gross_minor",
-            commission="commission_minor",
-            available_on="available_day",
-            plan=pl.lit(plan.name),
-            terms_from=pl.when(pl.col("terms_day") != NO_TERMS).then("terms_day"),
-        )
+        known = rates(plan)
+        for said in lines_in_turn(connection, store, run, period.before(run), ROWS_AT_ONCE):
+            yield said.join(
+                known, on=["terms_day", "level"], how="left", maintain_order="left"
+            ).with_columns(
+                rate_of_line(),
+                line_id=pl.format("{}.{}", "event_id", "level"),
+                run_date="run_day",
+                occurred_at="occurred_us",
+                base_amount="base_minor",
+                gross="gross_minor",
+                commission="commission_minor",
+                available_on="available_day",
+                plan=pl.lit(plan.name),
+                terms_from=pl.when(pl.col("terms_day") != NO_TERMS).then("terms_day"),
+            )
 
 
 # -- what a run or a settlement leaves
