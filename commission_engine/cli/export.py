@@ -44,6 +44,7 @@ Out = Annotated[
     Path | None, typer.Option("--out", help="The folder to write; it appears whole, once.")
 ]
 
+_SEVERAL = {"row": "rows", "entry": "entries"}
 _FOR_LEDGERS = "It is for beancount, hledger, xero and quickbooks."
 
 app = typer.Typer(
@@ -88,7 +89,8 @@ def _made(
         print_json({**told, "manifest": placed.manifest})
         return
     said = placed.manifest
-    rows = f"{said['entries']:,} entries" if "entries" in said else counted(said["rows"], "row")
+    noun, count = ("entry", said["entries"]) if "entries" in said else ("row", said["rows"])
+    rows = counted(count, noun) if count == 1 else f"{count:,} {_SEVERAL[noun]}"
     say(f"{escape(str(placed.folder))}: {placed.came}; {rows}")
     for code, amounts in said["totals"].items():
         say(f"  {code}: " + ", ".join(f"{name} {amount}" for name, amount in amounts.items()))

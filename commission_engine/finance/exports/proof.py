@@ -4,14 +4,16 @@ Each format is read by another way than it was written where there is one, and e
 be the digits that its minor units give.
 """
 
+import io
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import polars as pl
 
+from commission_engine.dump import end_of_rows
 from commission_engine.finance.exports import workbook
 from commission_engine.finance.exports.formats import AMOUNT, Format
 from commission_engine.finance.exports.shape import Figures, Table
@@ -20,6 +22,7 @@ from commission_engine.problems import OutOfBalance
 from commission_engine.publish import text
 
 ROWS_AT_ONCE = 100_000
+BLOCK = 4 << 20
 
 
 def bytes_of(path: Path) -> dict[str, Any]:
@@ -95,17 +98,32 @@ def _wanted(table: Table) -> list[str]:
 
 
 def _from_csv(table: Table, path: Path) -> Iterator[pl.DataFrame]:
-    scanned = pl.scan_csv(path, infer_schema=False, empty_string_is_null=False)
-    wanted = scanned.select(_wanted(table)).with_columns(text.original(table.payee))
-    return iter(wanted.collect_batches(chunk_size=ROWS_AT_ONCE))
+    wanted = _wanted(table)
+    with path.open("rb") as file:
+        header = file.readline()
+        for block in _whole_rows(file, end_of_rows):
+            read = pl.read_csv(header + block, infer_schema=False, empty_string_is_null=False)
+            yield read.select(wanted).with_columns(text.original(table.payee))
 
 
 def _from_jsonl(table: Table, path: Path) -> Iterator[pl.DataFrame]:
-    if not path.stat().st_size:
-        return iter(())
     schema = dict.fromkeys(_wanted(table), pl.String)
-    scanned = pl.scan_ndjson(path, schema=schema).select(list(schema))
-    return iter(scanned.collect_batches(chunk_size=ROWS_AT_ONCE))
+    with path.open("rb") as file:
+        for block in _whole_rows(file, lambda held: held.rfind(b"\n") + 1):
+            yield pl.read_ndjson(io.BytesIO(block), schema=schema)
+
+
+def _whole_rows(file: IO[bytes], end: Callable[[bytes], int]) -> Iterator[bytes]:
+    """The rest of a file, whole rows at a time; `end` says where the last whole row ends. A file
+    that is mapped into memory would be there as a whole before long."""
+    held = b""
+    while block := file.read(BLOCK):
+        held += block
+        if cut := end(held):
+            yield held[:cut]
+            held = held[cut:]
+    if held:
+        yield held
 
 
 def _from_parquet(table: Table, path: Path) -> Iterator[pl.DataFrame]:
