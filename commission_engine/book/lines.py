@@ -178,7 +178,9 @@ class InDatabase:
     def of_run(
         self, connection: sa.Connection, day: Day, in_memory: int = ROWS_IN_MEMORY
     ) -> Iterator[pl.DataFrame]:
-        parts = self.by_beneficiary(connection, day)
+        query = sa.select(*_columns()).where(line.c.run_day == day)
+        # In whatever parts they come: those of some beneficiaries may be nearly all.
+        parts = bulk.frames(connection, query, {name: LINES[name] for name in NARROW})
         for frame in in_order(parts, ("event", "level"), LINES_AT_ONCE, in_memory):
             yield _narrow(frame)
 

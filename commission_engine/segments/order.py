@@ -116,7 +116,24 @@ def _aside(part: Part, folder: Path) -> Part:
             "Lines are sorted there before they are kept. Make room, or name another folder with"
             " the environment variable TMPDIR; then run the same command again.",
         ) from why
-    return {name: np.memmap(folder / name, column.dtype, "r") for name, column in part.items()}
+    return _OnDisk(folder, {name: column.dtype for name, column in part.items()})
+
+
+class _OnDisk(Mapping[str, npt.NDArray[np.integer[Any]]]):
+    """Columns in files, mapped into memory for as long as somebody looks at them."""
+
+    def __init__(self, folder: Path, types: Mapping[str, np.dtype[Any]]) -> None:
+        self._folder = folder
+        self._types = types
+
+    def __getitem__(self, name: str) -> npt.NDArray[np.integer[Any]]:
+        return np.memmap(self._folder / name, self._types[name], "r")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._types)
+
+    def __len__(self) -> int:
+        return len(self._types)
 
 
 def _merged(parts: Sequence[Part], keys: Sequence[str], rows: int) -> Iterator[Part]:
@@ -129,12 +146,7 @@ def _merged(parts: Sequence[Part], keys: Sequence[str], rows: int) -> Iterator[P
         for start in range(0, total, rows):
             yield {name: column[start : start + rows] for name, column in whole.items()}
         return
-    columns = [part[keys[0]] for part in parts if _height(part)]
-    step = max(rows // 1024, 1)
-    sample = np.sort(np.concatenate([column[::step] for column in columns]))
-    cuts = np.unique(sample[:: max(rows // step, 1)])
-    edges = [*cuts.tolist(), int(max(column[-1] for column in columns)) + 1]
-    for low, high in pairwise(edges):
+    for low, high in pairwise(_edges(parts, keys[0], rows)):
         same = _between(parts, keys[0], low, low + 1)
         if sum(_height(part) for part in same) > rows:  # one beneficiary with much of it all
             yield from _merged(same, keys[1:], rows)
@@ -142,6 +154,15 @@ def _merged(parts: Sequence[Part], keys: Sequence[str], rows: int) -> Iterator[P
         found = _between(parts, keys[0], low, high)
         if any(_height(part) for part in found):
             yield _joined(found, keys)
+
+
+def _edges(parts: Sequence[Part], key: str, rows: int) -> list[int]:
+    """Values of a key that cut sorted parts into ranges of about so many rows."""
+    columns = [part[key] for part in parts if _height(part)]
+    step = max(rows // 1024, 1)
+    sample = np.sort(np.concatenate([column[::step] for column in columns]))
+    cuts = np.unique(sample[:: max(rows // step, 1)])
+    return [*cuts.tolist(), int(max(column[-1] for column in columns)) + 1]
 
 
 def _between(parts: Sequence[Part], key: str, low: int, high: int) -> Sequence[Part]:
