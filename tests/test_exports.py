@@ -5,7 +5,7 @@ import json
 import subprocess
 import xml.etree.ElementTree as ET
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from hashlib import sha256
 from itertools import product
@@ -61,20 +61,41 @@ def database_url(request: pytest.FixtureRequest) -> str:
 BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
+BUILT: dict[str, bytes] = {}
+
+
+def built(name: str, url: str, build: Callable[[], None]) -> None:
+    """A book that several tests begin with; in SQLite it is made once and copied."""
+    path = Path(url.removeprefix("sqlite:///"))
+    if name in BUILT and url.startswith("sqlite"):
+        path.write_bytes(BUILT[name])
+        return
+    build()
+    if url.startswith("sqlite"):
+        BUILT[name] = path.read_bytes()
+
+
 @pytest.fixture
-def acme(commission: Program, tmp_path: Path) -> None:
+def acme(commission: Program, tmp_path: Path, database_url: str) -> None:
     """Two runs: what ann earned in January, and a refund in February."""
-    assert commission("run", shop(tmp_path / "in"), "--date", "2026-01-31").code == 0
-    assert commission("run", "--date", "2026-02-28").code == 0
+
+    def build() -> None:
+        assert commission("run", shop(tmp_path / "in"), "--date", "2026-01-31").code == 0
+        assert commission("run", "--date", "2026-02-28").code == 0
+
+    built("acme", database_url, build)
 
 
 @pytest.fixture
-def world(commission: Program, tmp_path: Path) -> None:
+def world(commission: Program, tmp_path: Path, database_url: str) -> None:
     """Every number of decimals, at both ends of what an amount may be."""
-    folder = shop(tmp_path / "in", LARGE, WORLD)
-    for date in ("2026-01-05", "2026-01-06", "2026-01-07"):
-        assert commission("run", folder, "--date", date).code == 0
-    assert commission("verify").code == 0
+
+    def build() -> None:
+        folder = shop(tmp_path / "in", LARGE, WORLD)
+        for date in ("2026-01-05", "2026-01-06", "2026-01-07"):
+            assert commission("run", folder, "--date", date).code == 0
+
+    built("world", database_url, build)
 
 
 def made(commission: Program, *words: Any) -> tuple[Path, Mapping[str, Any]]:
@@ -221,7 +242,7 @@ def test_many_rows_go_into_further_sheets_and_files(
     monkeypatch.setattr(rows, "ROWS_AT_ONCE", 3)
     folder, of_sheets = made(commission, "lines", "--format", "xlsx")
     with zipfile.ZipFile(folder / "lines.xlsx") as archive:
-        sheets = ET.fromstring(archive.read("xl/workbook.xml")).iter("{*}sheet")
+        sheets = ET.fromstring(archive.read("xl/workbook.xml")).findall(".//{*}sheet")
         assert [each.get("name") for each in sheets] == ["lines", "lines 2"]
     _, manifest = made(commission, "lines", "--format", "parquet")
     assert list(manifest["files"]) == ["lines.parquet", "lines-2.parquet", "schema.json"]
@@ -312,10 +333,11 @@ def test_a_folder_with_something_else_is_not_touched(
     other = tmp_path / "other"
     other.mkdir()
     (other / "notes.txt").write_text("mine")
+    (other / ".a.draft-1").write_text("mine too")
     done = commission("export", "lines", "--out", other)
     assert refused(done)[0] == 1
     assert "is there already" in done.err
-    assert tree(other) == {"notes.txt": b"mine"}
+    assert tree(other) == {"notes.txt": b"mine", ".a.draft-1": b"mine too"}
     done = commission("export", "lines", "--out", other / "notes.txt" / "deeper")
     assert refused(done) == (1, f"{other / 'notes.txt'}: cannot be written: File exists")
 
@@ -327,7 +349,8 @@ def test_what_is_on_the_disk_is_what_counts(commission: Program, acme: None) -> 
         (path,) = exported.glob("lines.*")
         found = proof.figures_of(LINES, how, [path], {"USD": 2})
         assert found.told() == {key: manifest[key] for key in ("rows", "totals", "hash_total")}
-        for wrong in ({"EUR": 2}, {"USD": 0}):
+        of_digits = [{"USD": 0}] if how in (Format.CSV, Format.JSONL) else []
+        for wrong in ({"EUR": 2}, *of_digits):
             with pytest.raises(OutOfBalance, match="none of its currency"):
                 proof.figures_of(LINES, how, [path], wrong)
 
@@ -336,7 +359,7 @@ def test_lines_that_were_changed_are_not_exported(
     commission: Program, acme: None, database_url: str, tmp_path: Path
 ) -> None:
     """The control totals of the run say what they were."""
-    change(database_url, "line", "UPDATE line SET commission_minor = commission_minor + 1")
+    change(database_url, "UPDATE line SET commission_minor = commission_minor + 1")
     code, says = refused(commission("export", "lines", "--run", "2026-01-31"))
     assert code == 5
     assert says.startswith("lines: the runs have stored 4 lines with {'USD': {'gross': 14000, ")
@@ -441,6 +464,13 @@ def _opened(path: Path) -> Iterator[tuple[list[str], list[str]]]:
                 found.append(formula)
         if any(values):
             yield values, found
+
+
+def test_every_column_is_explained() -> None:
+    docs = Path(__file__).parent.parent / "docs"
+    text = "".join((docs / name).read_text("utf-8") for name in ("exports.md", "files.md"))
+    names = {column.name for table in TABLES for column in table.columns}
+    assert [name for name in names if f"`{name}`" not in text] == []
 
 
 def test_a_hash_total_is_made_of_the_ids() -> None:

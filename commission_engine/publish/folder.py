@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -40,7 +41,7 @@ class Draft:
     """
 
     def __init__(self, folder: Path) -> None:
-        sweep(folder)
+        _sweep_beside(folder)
         self.folder = folder
         self._aside = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
         self._names: list[str] = []
@@ -122,11 +123,15 @@ def _draft_of(target: Path) -> Path:
 
 def sweep(folder: Path) -> None:
     """Remove the drafts that a killed process left; only the holder of the lock comes here."""
-    for draft in folder.parent.glob(f".{folder.name}.draft-*"):
-        shutil.rmtree(draft)
+    _sweep_beside(folder)
     if folder.is_dir():
         for draft in folder.rglob(".*.draft-*"):
             draft.unlink()
+
+
+def _sweep_beside(folder: Path) -> None:
+    for draft in folder.parent.glob(f".{escape(folder.name)}.draft-*"):
+        shutil.rmtree(draft)
 
 
 def _write(path: Path, made: Made) -> str:
