@@ -22,7 +22,7 @@ from commission_engine.decide.groups import stable_order
 from commission_engine.decide.kernel import Events, Lines
 from commission_engine.problems import CommissionError, TryAgain, UsageError
 from commission_engine.segments import segment as segments
-from commission_engine.segments.order import ROWS_IN_MEMORY, in_order
+from commission_engine.segments.order import in_order
 from commission_engine.segments.place import Place, place_of
 from commission_engine.segments.segment import FEW, LINES, Segment
 
@@ -75,10 +75,10 @@ class LineStore(Protocol):
         """
 
     def of_run(
-        self, connection: sa.Connection, day: Day, in_memory: int = ROWS_IN_MEMORY
+        self, connection: sa.Connection, day: Day, in_memory: int | None = None
     ) -> Iterator[pl.DataFrame]:
         """A run's lines by event and level, part by part; those of one event in one part.
-        `in_memory`: of how many lines at most several copies are in memory."""
+        `in_memory` as for `in_order`."""
 
     def of(self, connection: sa.Connection, question: Question) -> pl.DataFrame:
         """The lines that meet the question, by event and level."""
@@ -176,7 +176,7 @@ class InDatabase:
             bulk.insert(connection, line, frame.to_dict())
 
     def of_run(
-        self, connection: sa.Connection, day: Day, in_memory: int = ROWS_IN_MEMORY
+        self, connection: sa.Connection, day: Day, in_memory: int | None = None
     ) -> Iterator[pl.DataFrame]:
         query = sa.select(*_columns()).where(line.c.run_day == day)
         # In whatever parts they come: those of some beneficiaries may be nearly all.
@@ -256,7 +256,7 @@ class InSegments:
         connection.execute(sa.insert(segment), rows)
 
     def of_run(
-        self, connection: sa.Connection, day: Day, in_memory: int = ROWS_IN_MEMORY
+        self, connection: sa.Connection, day: Day, in_memory: int | None = None
     ) -> Iterator[pl.DataFrame]:
         listed = listed_segments(connection, segment.c.run_day == day)
         for frame in segments.by_event(self.place, listed, in_memory):

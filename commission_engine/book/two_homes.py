@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from commission_engine.book.schema import archive_home, archived, line, run, segment
 from commission_engine.calendar import Day, date_of
-from commission_engine.segments.order import ROWS_IN_MEMORY
 
 if TYPE_CHECKING:
     from commission_engine.book.lines import LineStore, Question
@@ -30,7 +29,7 @@ class TwoHomes:
         self.inside.add(connection, day, lines)
 
     def of_run(
-        self, connection: sa.Connection, day: Day, in_memory: int = ROWS_IN_MEMORY
+        self, connection: sa.Connection, day: Day, in_memory: int | None = None
     ) -> Iterator[pl.DataFrame]:
         home = self.archive if day in self.archived else self.inside
         return home.of_run(connection, day, in_memory)

@@ -26,17 +26,17 @@ def in_order(
     frames: Iterable[pl.DataFrame],
     keys: Sequence[str],
     rows: int,
-    in_memory: int = ROWS_IN_MEMORY,
+    in_memory: int | None = None,
 ) -> Iterator[pl.DataFrame]:
     """All rows sorted by the integer columns `keys`, in frames of about `rows` rows.
 
     Rows that are equal in the first key come in one frame, as long as there are not more than
-    `rows` of them. Needs about three times `in_memory` or `rows` rows of memory; the rest lies
-    in a temporary folder. CommissionError where that is full.
+    `rows` of them. Needs about three times `in_memory` (else ROWS_IN_MEMORY) or `rows` rows of
+    memory; the rest lies in a temporary folder. CommissionError where that is full.
     """
     with TemporaryDirectory(prefix="commission-lines-") as folder:
         parts: list[Part] = []
-        for held in _gathered(frames, in_memory):
+        for held in _gathered(frames, in_memory or ROWS_IN_MEMORY):
             if parts:  # the newest part may stay in memory: often it is the only one
                 parts[-1] = _aside(parts[-1], Path(folder) / str(len(parts)))
             parts.append(_sorted(held, keys))

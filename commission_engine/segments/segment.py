@@ -12,7 +12,7 @@ import polars as pl
 
 from commission_engine.calendar import Day
 from commission_engine.problems import CommissionError, TryAgain
-from commission_engine.segments.order import ROWS_IN_MEMORY, in_order
+from commission_engine.segments.order import in_order
 from commission_engine.segments.place import Place
 
 LINES: dict[str, Any] = {
@@ -159,7 +159,7 @@ def whole(place: Place, segment: Segment) -> pl.DataFrame:
 
 
 def by_event(
-    place: Place, segments: Sequence[Segment], in_memory: int = ROWS_IN_MEMORY
+    place: Place, segments: Sequence[Segment], in_memory: int | None = None
 ) -> Iterator[pl.DataFrame]:
     """All lines of the segments, proved, sorted by event and level; an event's in one frame.
     `in_memory` as for `in_order`."""

@@ -15,7 +15,7 @@ from commission_engine.money import MAX_UNIT_DECIMALS
 from commission_engine.publish import text
 from commission_engine.publish.folder import Made
 
-ROWS_IN_A_FILE = 500_000
+ROWS_IN_A_FILE = 250_000
 """Of Parquet, whose files are made in memory; then a further file begins."""
 
 AMOUNT = pl.Decimal(38, MAX_UNIT_DECIMALS)
