@@ -38,7 +38,7 @@ SettlementOf = Annotated[
     str,
     typer.Option("--settlement", metavar="DATE", help="Of this settlement and its period."),
 ]
-As = Annotated[Format, typer.Option("--format", help="What to write.")]
+FormatOf = Annotated[Format, typer.Option("--format", help="What to write.")]
 Excel = Annotated[bool, typer.Option("--excel", help="CSV with byte order mark and CRLF.")]
 Out = Annotated[
     Path | None, typer.Option("--out", help="The folder to write; it appears whole, once.")
@@ -116,7 +116,7 @@ def _command(table: Table, help_text: str) -> Callable[..., None]:
         last: To = "",
         run: RunOf = "",
         settlement: SettlementOf = "",
-        how: As = Format.CSV,
+        how: FormatOf = Format.CSV,
         excel: Excel = False,
         out_folder: Out = None,
         database: Database = None,
