@@ -301,7 +301,7 @@ def _parts(blocks: Iterator[bytes], shape: Shape) -> Iterator[pl.DataFrame]:
     kept, schema = b"", dict[str, Any]()
     for block in chain(blocks, [b""]):
         kept += block
-        end = _end_of_rows(kept) if block else len(kept)
+        end = end_of_rows(kept) if block else len(kept)
         if end and not schema:
             line, _, kept = kept.partition(b"\n")
             schema, end = _columns(line.decode(), shape), end - len(line) - 1
@@ -320,7 +320,7 @@ def _columns(header: str, shape: Shape) -> dict[str, Any]:
     return {name: shape[name] for name in names}
 
 
-def _end_of_rows(text: bytes) -> int:
+def end_of_rows(text: bytes) -> int:
     """The end of the last whole row: a line's end that no quotes are open at."""
     end = text.rfind(b"\n") + 1
     while end and text.count(b'"', 0, end) % 2:

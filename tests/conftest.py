@@ -25,7 +25,13 @@ from commission_engine.settings import PREFIX
 Fresh = Callable[[], AbstractContextManager[str]]
 """A new, migrated, empty book: its URL, until the end of the block."""
 
-PACKAGES = {"java": "openjdk-17-jre-headless", "strace": "strace", "valgrind": "valgrind"}
+PACKAGES = {
+    "java": "openjdk-17-jre-headless",
+    "strace": "strace",
+    "valgrind": "valgrind",
+    "hledger": "hledger",
+    "soffice": "libreoffice-calc-nogui",
+}
 """What only a Debian package brings: the program, and the package that has it."""
 
 

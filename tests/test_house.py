@@ -57,6 +57,7 @@ HOMES = {
     "polars": FRAMES,
     "numpy": FRAMES | {"calendar"},
     "obstore": {"segments", "commission_engine/sources/objects.py"},
+    "xlsxwriter": {"commission_engine/finance/exports/workbook.py"},
     "pyspark": {"spark"},
     "pyarrow": {"spark"},
 }

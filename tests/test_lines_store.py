@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from objects import object_store, silent_store
 
@@ -257,14 +257,13 @@ def test_the_same_lines_are_the_same_segments(sqlite_url: str, tmp_path: Path) -
     st.integers(1, 20),
     st.integers(1, 20),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(deadline=None)
 def test_more_rows_than_memory_are_sorted_by_way_of_the_disk(
-    monkeypatch: pytest.MonkeyPatch, rows: list[tuple[int, int]], memory: int, size: int
+    rows: list[tuple[int, int]], memory: int, size: int
 ) -> None:
-    monkeypatch.setattr(order, "ROWS_IN_MEMORY", memory)
     schema = {"a": pl.Int16, "b": pl.Int64, "n": pl.Int64}
     frame = pl.DataFrame([(a, b, n) for n, (a, b) in enumerate(rows)], schema=schema, orient="row")
-    parts = list(order.in_order(frame.iter_slices(3), ("a", "b"), size))
+    parts = list(order.in_order(frame.iter_slices(3), ("a", "b"), size, memory))
     joined = pl.concat([frame.clear(), *parts])
     assert joined.equals(frame.sort("a", "b", maintain_order=True))
     for key, count in frame.group_by("a").len().iter_rows():

@@ -74,8 +74,11 @@ class LineStore(Protocol):
         Any integer types will do, and `run_day` may be left out.
         """
 
-    def of_run(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
-        """A run's lines by event and level, part by part; those of one event in one part."""
+    def of_run(
+        self, connection: sa.Connection, day: Day, in_memory: int | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """A run's lines by event and level, part by part; those of one event in one part.
+        `in_memory` as for `in_order`."""
 
     def of(self, connection: sa.Connection, question: Question) -> pl.DataFrame:
         """The lines that meet the question, by event and level."""
@@ -172,9 +175,13 @@ class InDatabase:
                 new = False
             bulk.insert(connection, line, frame.to_dict())
 
-    def of_run(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
-        parts = self.by_beneficiary(connection, day)
-        for frame in in_order(parts, ("event", "level"), LINES_AT_ONCE):
+    def of_run(
+        self, connection: sa.Connection, day: Day, in_memory: int | None = None
+    ) -> Iterator[pl.DataFrame]:
+        query = sa.select(*_columns()).where(line.c.run_day == day)
+        # In whatever parts they come: those of some beneficiaries may be nearly all.
+        parts = bulk.frames(connection, query, {name: LINES[name] for name in NARROW})
+        for frame in in_order(parts, ("event", "level"), LINES_AT_ONCE, in_memory):
             yield _narrow(frame)
 
     def by_beneficiary(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
@@ -248,9 +255,11 @@ class InSegments:
             _keep(connection, str(self.place))
         connection.execute(sa.insert(segment), rows)
 
-    def of_run(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
+    def of_run(
+        self, connection: sa.Connection, day: Day, in_memory: int | None = None
+    ) -> Iterator[pl.DataFrame]:
         listed = listed_segments(connection, segment.c.run_day == day)
-        for frame in segments.by_event(self.place, listed):
+        for frame in segments.by_event(self.place, listed, in_memory):
             yield _narrow(frame)
 
     def of(self, connection: sa.Connection, question: Question) -> pl.DataFrame:

@@ -28,8 +28,11 @@ class TwoHomes:
     ) -> None:
         self.inside.add(connection, day, lines)
 
-    def of_run(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:
-        return (self.archive if day in self.archived else self.inside).of_run(connection, day)
+    def of_run(
+        self, connection: sa.Connection, day: Day, in_memory: int | None = None
+    ) -> Iterator[pl.DataFrame]:
+        home = self.archive if day in self.archived else self.inside
+        return home.of_run(connection, day, in_memory)
 
     def of(self, connection: sa.Connection, question: "Question") -> pl.DataFrame:
         found = [self.inside.of(connection, question)]

@@ -269,6 +269,26 @@ def balances(connection: sa.Connection, day: Day, *where: sa.ColumnElement[bool]
     )
 
 
+def sums_of_entries(connection: sa.Connection, day: Day) -> pl.DataFrame:
+    """What the runs up to `day` have booked: affiliate_id, currency, decimals, kind, first_day,
+    amount_minor; one row a kind of an account, in no order."""
+    schema = {
+        "affiliate_id": pl.String, "currency": pl.String, "decimals": pl.Int64, "kind": pl.Int64,
+        "first_day": pl.Int64, "amount_minor": pl.Int64,
+    }  # fmt: skip
+    key = (affiliate.c.affiliate_id, currency.c.code, currency.c.decimals, entry.c.kind)
+    total = sa.cast(sa.func.sum(entry.c.amount_minor), sa.BigInteger)
+    query = (
+        sa.select(*key, sa.func.min(entry.c.run_day), total)
+        .select_from(entry)
+        .join(affiliate, affiliate.c.id == entry.c.affiliate)
+        .join(currency, currency.c.id == entry.c.currency)
+        .where(entry.c.run_day <= day)
+        .group_by(*key)
+    )
+    return bulk.frame(connection, query, schema)
+
+
 def strays(connection: sa.Connection) -> list[tuple[str, Day]]:
     """Tables with rows of a day that no completed run has, and the day."""
     done = sa.select(run.c.day)

@@ -18,6 +18,7 @@ from commission_engine.cli import (
     db,
     decide,
     explain,
+    export,
     holds,
     imports,
     look,
@@ -58,6 +59,7 @@ app.command("adjust")(correct.adjust_)
 app.command("true-up")(correct.true_up_)
 app.add_typer(correct.app, name="corrections")
 app.add_typer(tree.app, name="tree")
+app.add_typer(export.app, name="export")
 app.command("explain")(explain.explain)
 app.command("verify")(care.verify)
 app.command("replay")(replay.replay)

@@ -49,7 +49,7 @@ def files(record: Record, listed: Mapping[str, Mapping[str, Any]] | None = None)
         LINES: _ahead(lines_csv(record.lines)),
         "statements.csv": _in_parts(record.statements, plan, statements_table),
         "payouts.csv": _in_parts(record.payouts, plan, payouts_table),
-        "journal.csv": _in_parts(_with_sources(pairs(record.entries), record), plan, journal_table),
+        "journal.csv": _in_parts(_journal(record), plan, journal_table),
         "rejects.csv": _in_parts(record.refusals, plan, rejects_table),
     }
     all_listed = dict(listed or {})
@@ -265,14 +265,21 @@ def pairs(entries: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_sources(pairs: pl.DataFrame, record: Record) -> pl.DataFrame:
-    """`pairs` with the column payout_id: of what they pay, or all of what came back with this run
-    ("+" between them); null for the others."""
-    account = ["affiliate_id", "currency"]
+def _journal(record: Record) -> pl.DataFrame:
     back = record.returned.filter(pl.col("booked_day") == record.day)
+    return with_sources(pairs(record.entries), record.payouts, back)
+
+
+def with_sources(
+    pairs: pl.DataFrame, payouts: pl.DataFrame, returned: pl.DataFrame
+) -> pl.DataFrame:
+    """`pairs` of a run with the column payout_id: of what they pay, or all of what came back with
+    it ("+" between them); null for the others. `payouts` and `returned` (those that the run has
+    booked back) have affiliate_id, currency and payout_id."""
+    account = ["affiliate_id", "currency"]
     kinds = (
-        (Kind.PAID, record.payouts.select(*account, "payout_id")),
-        (Kind.RETURNED, back.group_by(account).agg(pl.col("payout_id").sort().str.join("+"))),
+        (Kind.PAID, payouts.select(*account, "payout_id")),
+        (Kind.RETURNED, returned.group_by(account).agg(pl.col("payout_id").sort().str.join("+"))),
     )
     sources = pl.concat(part.with_columns(kind=pl.lit(int(kind), pl.Int64)) for kind, part in kinds)
     return pairs.join(sources, on=[*account, "kind"], how="left", maintain_order="left")
@@ -280,20 +287,38 @@ def _with_sources(pairs: pl.DataFrame, record: Record) -> pl.DataFrame:
 
 def journal_table(pairs: pl.DataFrame, _plan: Plan) -> pl.DataFrame:
     """journal.csv as texts, from `pairs` with their payout_id."""
-    kinds = {int(kind): kind.name.lower() for kind in Kind}
-    accounts = {int(account): account.name.lower() for account in Account}
-    run_date = text.day("run_day")
-    kind = pl.col("kind").replace_strict(kinds, return_dtype=pl.String)
     return pairs.select(
-        pl.format("run:{}:{}:{}:{}", run_date, kind, "affiliate_id", "currency").alias("entry_id"),
-        run_date.alias("booked_on"),
-        pl.col("account").replace_strict(accounts, return_dtype=pl.String),
+        entry_id(),
+        text.day("run_day").alias("booked_on"),
+        account_name(),
         "affiliate_id",
         "currency",
         text.amount("debit_minor"),
         text.amount("credit_minor"),
-        pl.coalesce("payout_id", pl.format("lines:{}", run_date)).alias("source"),
+        source(),
     )
+
+
+def entry_id() -> pl.Expr:
+    """Of `pairs`: the same for the two rows of one."""
+    return pl.format(
+        "run:{}:{}:{}:{}", text.day("run_day"), kind_name(), "affiliate_id", "currency"
+    ).alias("entry_id")
+
+
+def kind_name() -> pl.Expr:
+    kinds = {int(kind): kind.name.lower() for kind in Kind}
+    return pl.col("kind").replace_strict(kinds, return_dtype=pl.String)
+
+
+def account_name() -> pl.Expr:
+    accounts = {int(account): account.name.lower() for account in Account}
+    return pl.col("account").replace_strict(accounts, return_dtype=pl.String)
+
+
+def source() -> pl.Expr:
+    """What a row of `with_sources` comes from: payouts, or the lines of its run."""
+    return pl.coalesce("payout_id", pl.format("lines:{}", text.day("run_day"))).alias("source")
 
 
 def rejects_table(refusals: pl.DataFrame, _plan: Plan | None = None) -> pl.DataFrame:

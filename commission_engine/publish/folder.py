@@ -5,10 +5,15 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from commission_engine.problems import CommissionError
+
+
+class Unwritten(CommissionError):
+    """A file that the file system did not take."""
 
 
 class Made(NamedTuple):
@@ -36,14 +41,18 @@ class Draft:
     """
 
     def __init__(self, folder: Path) -> None:
-        sweep(folder)
+        _sweep_beside(folder)
         self.folder = folder
         self._aside = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
         self._names: list[str] = []
 
     def write(self, made: Made) -> None:
-        """Raises CommissionError where that cannot be."""
-        self._names.append(_write(self._aside / made.name, made))
+        """Raises Unwritten where that cannot be."""
+        self._names.append(_write(self.place(made.name), made))
+
+    def place(self, name: str) -> Path:
+        """Where a file is until it appears."""
+        return self._aside / name
 
     def appear(self) -> Published:
         """One rename, when everything is on the disk."""
@@ -114,11 +123,15 @@ def _draft_of(target: Path) -> Path:
 
 def sweep(folder: Path) -> None:
     """Remove the drafts that a killed process left; only the holder of the lock comes here."""
-    for draft in folder.parent.glob(f".{folder.name}.draft-*"):
-        shutil.rmtree(draft)
+    _sweep_beside(folder)
     if folder.is_dir():
         for draft in folder.rglob(".*.draft-*"):
             draft.unlink()
+
+
+def _sweep_beside(folder: Path) -> None:
+    for draft in folder.parent.glob(f".{escape(folder.name)}.draft-*"):
+        shutil.rmtree(draft)
 
 
 def _write(path: Path, made: Made) -> str:
@@ -184,8 +197,8 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _unwritten(path: Path, why: OSError) -> CommissionError:
-    return CommissionError(
+def _unwritten(path: Path, why: OSError) -> Unwritten:
+    return Unwritten(
         f"{path}: cannot be written: {why.strerror}",
         "The run is in the book; run the same command again and it writes its files.",
     )

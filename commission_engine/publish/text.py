@@ -19,6 +19,9 @@ _FORMULA = r"^'*[=+\-@\t\r\n\x00＝＋－＠]"
 """What a spreadsheet could read as a formula; with quotes before it, so that two texts never
 become one."""
 
+_MADE_SAFE = f"^'{_FORMULA.removeprefix('^')}"
+"""What begins so has one quote more than its original."""
+
 _QUOTED = r'[",\r\n]'
 """What RFC 4180 wants a cell in quotes for."""
 
@@ -78,6 +81,12 @@ def _safe(texts: pl.Series) -> pl.Series:
     return texts.zip_with(~formulas.fill_null(value=False), "'" + texts)
 
 
+def original(column: str) -> pl.Expr:
+    """A text as it was before it was made safe."""
+    text = pl.col(column)
+    return pl.when(text.str.contains(_MADE_SAFE)).then(text.str.slice(1)).otherwise(text)
+
+
 def cells(texts: pl.Series) -> pl.Series:
     """Texts as `csv` writes them: made safe, and in quotes where they need them."""
     texts = _safe(texts)
@@ -87,10 +96,11 @@ def cells(texts: pl.Series) -> pl.Series:
     return texts.zip_with(~quoted, '"' + texts.str.replace_all('"', '""', literal=True) + '"')
 
 
-def csv(frame: pl.DataFrame, *, header: bool = True) -> bytes:
-    """RFC 4180 with LF, texts made safe; an empty text is an empty field."""
+def csv(frame: pl.DataFrame, *, header: bool = True, line_end: str = "\n") -> bytes:
+    """RFC 4180, by default with LF, texts made safe; an empty text is an empty field."""
     empty = pl.col(pl.String).replace("", None)
-    return _written(safe(frame).with_columns(empty), header=header, quote_style="necessary")
+    made = safe(frame).with_columns(empty)
+    return _written(made, header=header, quote_style="necessary", line_end=line_end)
 
 
 def csv_of_cells(frame: pl.DataFrame) -> bytes:
@@ -99,10 +109,20 @@ def csv_of_cells(frame: pl.DataFrame) -> bytes:
 
 
 def _written(
-    frame: pl.DataFrame, *, header: bool, quote_style: Literal["never", "necessary"]
+    frame: pl.DataFrame,
+    *,
+    header: bool,
+    quote_style: Literal["never", "necessary"],
+    line_end: str = "\n",
 ) -> bytes:
     written = io.BytesIO()
-    frame.write_csv(written, include_header=header, null_value="", quote_style=quote_style)
+    frame.write_csv(
+        written,
+        include_header=header,
+        null_value="",
+        quote_style=quote_style,
+        line_terminator=line_end,
+    )
     return written.getvalue()
 
 

@@ -23,17 +23,20 @@ Part: TypeAlias = Mapping[str, npt.NDArray[np.integer[Any]]]
 
 
 def in_order(
-    frames: Iterable[pl.DataFrame], keys: Sequence[str], rows: int
+    frames: Iterable[pl.DataFrame],
+    keys: Sequence[str],
+    rows: int,
+    in_memory: int | None = None,
 ) -> Iterator[pl.DataFrame]:
     """All rows sorted by the integer columns `keys`, in frames of about `rows` rows.
 
     Rows that are equal in the first key come in one frame, as long as there are not more than
-    `rows` of them. Needs about three times ROWS_IN_MEMORY or `rows` rows of memory; the rest lies
-    in a temporary folder. CommissionError where that is full.
+    `rows` of them. Needs about three times `in_memory` (else ROWS_IN_MEMORY) or `rows` rows of
+    memory; the rest lies in a temporary folder. CommissionError where that is full.
     """
     with TemporaryDirectory(prefix="commission-lines-") as folder:
         parts: list[Part] = []
-        for held in _gathered(frames):
+        for held in _gathered(frames, in_memory or ROWS_IN_MEMORY):
             if parts:  # the newest part may stay in memory: often it is the only one
                 parts[-1] = _aside(parts[-1], Path(folder) / str(len(parts)))
             parts.append(_sorted(held, keys))
@@ -74,17 +77,17 @@ def sorting(columns: Sequence[npt.NDArray[np.integer[Any]]]) -> Ints:
     return place
 
 
-def _gathered(frames: Iterable[pl.DataFrame]) -> Iterator[Part]:
-    """The rows in parts of ROWS_IN_MEMORY, the last one smaller."""
+def _gathered(frames: Iterable[pl.DataFrame], in_memory: int) -> Iterator[Part]:
+    """The rows in parts of so many, the last one smaller."""
     held: list[pl.DataFrame] = []
     count = 0
     for frame in frames:
         start = 0
         while start < frame.height:
-            piece = frame.slice(start, ROWS_IN_MEMORY - count)
+            piece = frame.slice(start, in_memory - count)
             held.append(piece)
             start, count = start + piece.height, count + piece.height
-            if count == ROWS_IN_MEMORY:
+            if count == in_memory:
                 yield _columns(held)
                 held, count = [], 0
     if held:
@@ -113,7 +116,24 @@ def _aside(part: Part, folder: Path) -> Part:
             "Lines are sorted there before they are kept. Make room, or name another folder with"
             " the environment variable TMPDIR; then run the same command again.",
         ) from why
-    return {name: np.memmap(folder / name, column.dtype, "r") for name, column in part.items()}
+    return _OnDisk(folder, {name: column.dtype for name, column in part.items()})
+
+
+class _OnDisk(Mapping[str, npt.NDArray[np.integer[Any]]]):
+    """Columns in files, mapped into memory for as long as somebody looks at them."""
+
+    def __init__(self, folder: Path, types: Mapping[str, np.dtype[Any]]) -> None:
+        self._folder = folder
+        self._types = types
+
+    def __getitem__(self, name: str) -> npt.NDArray[np.integer[Any]]:
+        return np.memmap(self._folder / name, self._types[name], "r")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._types)
+
+    def __len__(self) -> int:
+        return len(self._types)
 
 
 def _merged(parts: Sequence[Part], keys: Sequence[str], rows: int) -> Iterator[Part]:
@@ -126,12 +146,7 @@ def _merged(parts: Sequence[Part], keys: Sequence[str], rows: int) -> Iterator[P
         for start in range(0, total, rows):
             yield {name: column[start : start + rows] for name, column in whole.items()}
         return
-    columns = [part[keys[0]] for part in parts if _height(part)]
-    step = max(rows // 1024, 1)
-    sample = np.sort(np.concatenate([column[::step] for column in columns]))
-    cuts = np.unique(sample[:: max(rows // step, 1)])
-    edges = [*cuts.tolist(), int(max(column[-1] for column in columns)) + 1]
-    for low, high in pairwise(edges):
+    for low, high in pairwise(_edges(parts, keys[0], rows)):
         same = _between(parts, keys[0], low, low + 1)
         if sum(_height(part) for part in same) > rows:  # one beneficiary with much of it all
             yield from _merged(same, keys[1:], rows)
@@ -139,6 +154,15 @@ def _merged(parts: Sequence[Part], keys: Sequence[str], rows: int) -> Iterator[P
         found = _between(parts, keys[0], low, high)
         if any(_height(part) for part in found):
             yield _joined(found, keys)
+
+
+def _edges(parts: Sequence[Part], key: str, rows: int) -> list[int]:
+    """Values of a key that cut sorted parts into ranges of about so many rows."""
+    columns = [part[key] for part in parts if _height(part)]
+    step = max(rows // 1024, 1)
+    sample = np.sort(np.concatenate([column[::step] for column in columns]))
+    cuts = np.unique(sample[:: max(rows // step, 1)])
+    return [*cuts.tolist(), int(max(column[-1] for column in columns)) + 1]
 
 
 def _between(parts: Sequence[Part], key: str, low: int, high: int) -> Sequence[Part]:

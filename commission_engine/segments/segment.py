@@ -158,10 +158,13 @@ def whole(place: Place, segment: Segment) -> pl.DataFrame:
     return frame
 
 
-def by_event(place: Place, segments: Sequence[Segment]) -> Iterator[pl.DataFrame]:
-    """All lines of the segments, proved, sorted by event and level; an event's in one frame."""
+def by_event(
+    place: Place, segments: Sequence[Segment], in_memory: int | None = None
+) -> Iterator[pl.DataFrame]:
+    """All lines of the segments, proved, sorted by event and level; an event's in one frame.
+    `in_memory` as for `in_order`."""
     frames = (whole(place, each) for each in segments)
-    return in_order(frames, ("event", "level"), ROWS_BY_EVENT)
+    return in_order(frames, ("event", "level"), ROWS_BY_EVENT, in_memory)
 
 
 def select(place: Place, segments: Sequence[Segment], condition: pl.Expr | None) -> pl.DataFrame:

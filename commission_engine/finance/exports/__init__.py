@@ -1,0 +1,1 @@
+"""What the book holds, as files for finance: complete, described, and proved from the disk."""

@@ -1,0 +1,1 @@
+"""The journal as other ledgers take it: Beancount, hledger, Xero, QuickBooks."""
