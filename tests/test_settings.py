@@ -12,7 +12,7 @@ from commission_engine.problems import UsageError
 from commission_engine.settings import NAMES, Setting, read_settings
 from commission_engine.timetable import Timetable
 
-BANK = {
+NO_BANK = {
     "bank.name": Setting("", "default"),
     "bank.iban": Setting("", "default"),
     "bank.bic": Setting("", "default"),
@@ -113,7 +113,7 @@ NO_SCHEDULE = {
     "schedule.verify": Setting(True, "default"),
     "schedule.look_seconds": Setting(60, "default"),
 }
-NO_BANK_OF_THE_ENVIRONMENT = {
+BANK_OF_THE_ENVIRONMENT = {
     f"bank.{name}": Setting(value, f"COMMISSION_BANK_{name.upper()}")
     for name, value in BANK.items()
 }

@@ -3,7 +3,7 @@ with a key that the book does not have. See schema.py."""
 
 from sqlalchemy import Column, ForeignKey
 
-from commission_engine.book.columns import big, key, keyed, table, text
+from commission_engine.book.columns import Big, big, key, keyed, table, text
 
 payee = keyed(  # to which account an affiliate is paid; the latest intake holds
     "payee",
@@ -24,7 +24,7 @@ bank_file = table(  # a file to pay that is in a bank's format, and on what days
 
 file_content = keyed(  # the bytes of a file in a bank's format; the latest intake holds
     "file_content",
-    Column("file", ForeignKey("bank_file.file"), primary_key=True, autoincrement=False),
+    Column("file", Big, ForeignKey("bank_file.file"), primary_key=True, autoincrement=False),
     key("intake"),
     text("key_name"),
     text("sealed"),

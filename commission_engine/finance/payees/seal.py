@@ -18,7 +18,7 @@ from commission_engine.problems import CommissionError, UsageError
 
 BYTES = 32
 _NONCE = 12
-_HOW = "Make one with: openssl rand -base64 32"
+_HOW = "Make one with: head -c 32 /dev/urandom | base64"
 
 
 @dataclass(frozen=True, slots=True)
