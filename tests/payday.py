@@ -3,6 +3,7 @@
 import base64
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from program import HEADER, Program
@@ -18,7 +19,7 @@ from = 2026-01-01
 level = 1
 rate = "100%"
 """
-DEBTOR = {
+DEBTOR: dict[str, Any] = {
     "NAME": "Acme GmbH", "IBAN": "DE75512108001245126199", "TOWN": "Berlin", "COUNTRY": "DE",
     "ACH_ROUTING": "021000021", "ACH_BANK": "A Bank", "ACH_ORIGIN": "1234567890",
     "ACH_COMPANY_ID": "1987654321",
@@ -33,7 +34,7 @@ PAYEES = {
     "ann": f"Ann Archér,sepa,{ANN[:4]} {ANN[4:]},COBADEFFXXX,,,,,Hauptstraße,5,10115,Berlin,DE,"
     "EUR,",
     "bob": f"Łukasz & Söhne,sepa,{BOB},,,,,,,,,,,,",
-    "cat": "Cat Cook,ach,,,021000021,123456789,savings,,,,,,,,",
+    "cat": "Cat Cook,ach,,,021000021,314159265,savings,,,,,,,,",
     "dan": "Dan,paypal,,,,,,dan@example.com,,,,,,,",
     "eve": "Eve Ek,wise,,,,,,eve@example.com,,,,,,,",
     "fay": "Fay Fox,other,,,20-00-00,55779911,,,,,,,,,Main",

@@ -94,7 +94,7 @@ SEPA = """\
 NACHA = """\
 101 02100002112345678902601050000A094101A BANK                 ACME GMBH                      
 5220ACME GMBH                           1987654321PPDCOMMISSION260105260106   1021000020000001
-632021000021123456789        00000004000BK1UNBPEGC404ICAT COOK                0021000020000001
+632021000021314159265        00000004000BK1UNBPEGC404ICAT COOK                0021000020000001
 822000000100021000020000000000000000000004001987654321                         021000020000001
 9000001000001000000010002100002000000000000000000000400                                       
 """  # noqa: W291 (columns of a fixed width)
@@ -212,8 +212,13 @@ def payment(minor: int = 100, code: str = "EUR", **details: Any) -> Payment:
     return Payment("po-20260105-ki071e7tufbl4ofj", "ann", code, minor, 2, 20458, Details(**given))
 
 
-ACH = {"method": "ach", "iban": "", "routing_number": "021000021", "account_number": "1"}
-ADDRESS = {"town": "Ay", "country": "FR"}
+ACH: dict[str, Any] = {
+    "method": "ach",
+    "iban": "",
+    "routing_number": "021000021",
+    "account_number": "1",
+}
+ADDRESS: dict[str, Any] = {"town": "Ay", "country": "FR"}
 OWN_FORM = "own"
 
 
