@@ -149,7 +149,7 @@ def _exported(worker: Worker, order: Order, only: str, given: Circumstances) -> 
         elsewhere = found.filter(~_OURS).group_by("elsewhere").len().sort("elsewhere")
         return _Made(
             [(_one(connection, plan, order, batch, part, given), part) for batch, part in ready],
-            found.filter((pl.col("why") != "") & _OURS),
+            found.filter((pl.col("why") != "") & _OURS).sort("run_day", "affiliate_id", "code"),
             dict(elsewhere.iter_rows()),
         )
 

@@ -9,8 +9,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import polars as pl
+
 from commission_engine.finance.bank import accounts
-from commission_engine.finance.payees.details import ADDRESS, METHODS, Details, harmless, masked
+from commission_engine.finance.payees.details import (
+    ADDRESS,
+    METHODS,
+    SHOWN,
+    Details,
+    harmless,
+    masked,
+)
 from commission_engine.ingest.checks import MAX_ID
 from commission_engine.ingest.rows import COLUMNS, Kind, Rows
 from commission_engine.problems import Code, Refusal
@@ -22,7 +31,7 @@ LONGEST = 140
 KEPT = "a row of payees is not kept: it may name an account"
 """What stands in the place of a refused row."""
 
-_ID = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{1,{MAX_ID}}}")
+_ID = rf"[^\x00-\x1f\x7f-\x9f]{{1,{MAX_ID}}}"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _EMAIL = re.compile(r"[A-Za-z0-9][^@\s,;:<>()\"']*@[A-Za-z0-9][A-Za-z0-9.-]*\.[A-Za-z]{2,}")
 _ACH_NUMBER = re.compile(r"[A-Za-z0-9 -]{1,17}", re.ASCII)
@@ -83,6 +92,12 @@ def judge(
     return Judged(dict(sorted(accepted.items())), duplicates, tuple(refused))
 
 
+def ids_of(rows: Rows) -> pl.Series:
+    """The affiliates that the sound rows name, where they name one."""
+    ids = rows.frame["affiliate_id"]
+    return ids.filter(ids.str.contains(rf"\A{_ID}\z"))
+
+
 def details_of(row: Mapping[str, Any]) -> Details:
     """A row of text (null: no such column) as details: spaces around values are none of them."""
     given = {name: (row[name] or "").strip() for name in COLUMNS_OF_DETAILS}
@@ -97,7 +112,7 @@ def details_of(row: Mapping[str, Any]) -> Details:
 def _faults(
     whose: str, details: Details, exists: Callable[[str], bool], decimals: Mapping[str, int]
 ) -> Iterator[Fault]:
-    if not _ID.fullmatch(whose):
+    if not re.fullmatch(_ID, whose):
         said = f"an id has 1 to {MAX_ID} characters, none of them a control character"
         yield Fault(Code.BAD_ID, "affiliate_id", said)
     elif not exists(whose):
@@ -158,14 +173,14 @@ def _wrong_numbers(details: Details) -> Iterator[tuple[str, str]]:
 
 def _refusal(rows: Rows, row: Mapping[str, Any], fault: Fault) -> Refusal:
     value = row.get(fault.column) or ""
-    plain = fault.column in ("affiliate_id", "method", "currency", "country", "account_type")
+    plain = fault.column in ("affiliate_id", *SHOWN)
     text = harmless(value) if plain else masked(fault.column, value) if value else ""
     return Refusal(
         code=fault.code,
         file=rows.names[row["file"]],
         line=row["line"],
         column=fault.column,
-        text=_CONTROL.sub("�", text if fault.column != "payee_name" else harmless(text)),
-        message=fault.message.replace("\x00", "�"),
+        text=_CONTROL.sub("�", text),
+        message=fault.message,
         raw=KEPT,
     )

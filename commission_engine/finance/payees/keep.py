@@ -12,7 +12,7 @@ from commission_engine.book.connect import Connection
 from commission_engine.book.facts import Intake
 from commission_engine.book.lock import Worker
 from commission_engine.finance.payees.details import Details
-from commission_engine.finance.payees.judge import Judged, judge
+from commission_engine.finance.payees.judge import Judged, ids_of, judge
 from commission_engine.finance.payees.seal import Keys, Sealed
 from commission_engine.imports import Circumstances, Imported, spoken
 from commission_engine.ingest.rows import Kind, Rows, read_rows
@@ -56,7 +56,7 @@ def import_payees(
     rows = read_rows(Kind.PAYEES, paths, given.told)
     with worker.writing(keep=not given.dry_run) as connection:
         plan = facts.current_plan(connection)
-        numbers = bank.numbers(connection, rows.frame["affiliate_id"])
+        numbers = bank.numbers(connection, ids_of(rows))
         known = {each.affiliate_id: each for each in
                  _of(bank.payees(connection, pl.Series(list(numbers.values()), dtype=pl.Int64)),
                      keys)}  # fmt: skip
