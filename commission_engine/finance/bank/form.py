@@ -46,8 +46,8 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one file may hold: rows, their sum in minor units, one currency or several; "" for no
-    sum."""
+    """What one file may hold: so many rows, a sum in minor units (None: any), one currency or
+    several."""
 
     rows: int
     total: Minor | None = None
