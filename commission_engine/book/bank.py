@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from commission_engine.book import bulk
 from commission_engine.book.digests import Added, Spans
 from commission_engine.book.schema import affiliate, intake, run
-from commission_engine.book.schema_bank import bank_file, file_content, payee
+from commission_engine.book.schema_bank import file_content, payee, payment_format
 from commission_engine.calendar import Day
 
 IMPORT, ROTATE = "import payees", "rotate payees"
@@ -125,16 +125,16 @@ class BankFile:
 
 
 def add_file(connection: sa.Connection, file: BankFile) -> Spans:
-    names = [column.name for column in bank_file.c]
+    names = [column.name for column in payment_format.c]
     row = pl.DataFrame([{name: getattr(file, name) for name in names}])
     added = Added(connection)
-    added.rows(bank_file, row.to_dict())
+    added.rows(payment_format, row.to_dict())
     return added.spans
 
 
 def bank_files(connection: sa.Connection) -> list[BankFile]:
     """Every one, by intake."""
-    query = sa.select(*bank_file.c).order_by(bank_file.c.file)
+    query = sa.select(*payment_format.c).order_by(payment_format.c.file)
     return [BankFile(**row) for row in connection.execute(query).mappings()]
 
 
@@ -177,10 +177,10 @@ def misfits(connection: sa.Connection) -> list[str]:
             found.append(f"{name}: sealing it anew changed the account")
         seen[row.affiliate] = row.account_intake
     empty = (
-        sa.select(bank_file.c.file)
-        .outerjoin(file_content, file_content.c.file == bank_file.c.file)
+        sa.select(payment_format.c.file)
+        .outerjoin(file_content, file_content.c.file == payment_format.c.file)
         .where(file_content.c.file.is_(None))
     )
     found += [f"file to pay of intake {each}: it has no content" for each in
-              connection.execute(empty.order_by(bank_file.c.file)).scalars()]  # fmt: skip
+              connection.execute(empty.order_by(payment_format.c.file)).scalars()]  # fmt: skip
     return found

@@ -146,7 +146,7 @@ KEYS = {
     "archived": "intake",
     "archive_home": "intake",
     "payee": "intake",
-    "bank_file": "file",
+    "payment_format": "file",
     "file_content": "intake",
 }
 """The tables whose rows the audit trail binds, and the column that says which row binds them."""

@@ -23,7 +23,7 @@ from commission_engine.book.schema import (
     profile,
     run,
 )
-from commission_engine.book.schema_bank import bank_file
+from commission_engine.book.schema_bank import payment_format
 from commission_engine.book.schema_people import (
     minimum_override,
     payment_file,
@@ -350,10 +350,10 @@ def payment_files(connection: sa.Connection) -> list[PaymentFile]:
         sa.select(
             *payment_file.c,
             payment_file_written.c.folder,
-            sa.func.coalesce(bank_file.c.format, "").label("format"),
+            sa.func.coalesce(payment_format.c.format, "").label("format"),
         )
         .outerjoin(payment_file_written, payment_file_written.c.file == payment_file.c.intake)
-        .outerjoin(bank_file, bank_file.c.file == payment_file.c.intake)
+        .outerjoin(payment_format, payment_format.c.file == payment_file.c.intake)
         .order_by(payment_file.c.intake)
     )
     return [PaymentFile(**row) for row in connection.execute(query).mappings()]

@@ -14,8 +14,8 @@ payee = keyed(  # to which account an affiliate is paid; the latest intake holds
     text("sealed"),
 )
 
-bank_file = table(  # a file to pay that is in a bank's format, and on what days
-    "bank_file",
+payment_format = table(  # a file to pay that is in a bank's format, and on what days
+    "payment_format",
     Column("file", ForeignKey("payment_file.intake"), primary_key=True, autoincrement=False),
     text("format"),
     big("created_day"),
@@ -24,7 +24,7 @@ bank_file = table(  # a file to pay that is in a bank's format, and on what days
 
 file_content = keyed(  # the bytes of a file in a bank's format; the latest intake holds
     "file_content",
-    Column("file", Big, ForeignKey("bank_file.file"), primary_key=True, autoincrement=False),
+    Column("file", Big, ForeignKey("payment_format.file"), primary_key=True, autoincrement=False),
     key("intake"),
     text("key_name"),
     text("sealed"),

@@ -14,7 +14,7 @@ depends_on = None
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-ADDED_TO_ONLY = ("payee", "bank_file", "file_content")
+ADDED_TO_ONLY = ("payee", "payment_format", "file_content")
 
 
 def upgrade() -> None:
@@ -30,13 +30,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
-        "bank_file",
+        "payment_format",
         sa.Column("file", BIG, nullable=False),
         sa.Column("format", sa.Text(), nullable=False),
         sa.Column("created_day", BIG, nullable=False),
         sa.Column("execution_day", BIG, nullable=False),
-        sa.PrimaryKeyConstraint("file", name="pk_bank_file"),
-        sa.ForeignKeyConstraint(["file"], ["payment_file.intake"], name="fk_bank_file_file"),
+        sa.PrimaryKeyConstraint("file", name="pk_payment_format"),
+        sa.ForeignKeyConstraint(["file"], ["payment_file.intake"], name="fk_payment_format_file"),
         sqlite_strict=True,
     )
     op.create_table(
@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("key_name", sa.Text(), nullable=False),
         sa.Column("sealed", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("file", "intake", name="pk_file_content"),
-        sa.ForeignKeyConstraint(["file"], ["bank_file.file"], name="fk_file_content_file"),
+        sa.ForeignKeyConstraint(["file"], ["payment_format.file"], name="fk_file_content_file"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
