@@ -443,7 +443,8 @@ def test_a_killed_export_is_finished_with_the_same_bytes(
         ("UPDATE file_content SET sealed = (SELECT sealed FROM payee LIMIT 1)",
          "what is sealed there was altered, or belongs elsewhere"),
         ("DELETE FROM file_content", "it has no content"),
-        ("UPDATE payment_format SET format = 'nacha'", "audit: table payment_format has other rows"),
+        ("UPDATE payment_format SET format = 'nacha'",
+         "audit: table payment_format has other rows"),
         ("UPDATE payee SET account_intake = 1 WHERE affiliate = 1", "its account is of intake 1"),
         ("DELETE FROM payout_step WHERE step = 'exported' AND affiliate = (SELECT min(affiliate)"
          " FROM payout_step WHERE step = 'exported')", "it does not pay what was exported with it"),
