@@ -7,6 +7,7 @@ from pathlib import Path
 
 from commission_engine.book.lock import Worker
 from commission_engine.imports import Circumstances, Imported, import_rows
+from commission_engine.ingest.columns import FACTS
 from commission_engine.ingest.rows import Kind, read_rows
 from commission_engine.plan.read import ReadPlan, read_plan
 from commission_engine.plan_apply import apply_plan
@@ -37,7 +38,7 @@ def find(folder: Path) -> Found:
     found = there(folder)
     if found.plan is None and not found.files:
         names = sorted(path.name for path in folder.iterdir() if path.is_file())
-        known = [PLAN, *(f"{kind}.csv" for kind in Kind)]
+        known = [PLAN, *(f"{kind}.csv" for kind in FACTS)]
         near = [f"{name} for {c[0]}" for name in names if (c := get_close_matches(name, known, 1))]
         raise UsageError(
             f"{folder}: holds none of {', '.join(known)}"
@@ -51,7 +52,7 @@ def there(folder: Path) -> Found:
     """What a folder holds now; perhaps nothing."""
     plan = folder / PLAN
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
-    files = {kind: tuple(folder / name for name in names if _is(kind, name)) for kind in Kind}
+    files = {kind: tuple(folder / name for name in names if _is(kind, name)) for kind in FACTS}
     taken = {path.name for paths in files.values() for path in paths}
     passed_over = tuple(
         name for name in names if Path(name).suffix.lower() in _ENDINGS and name not in taken

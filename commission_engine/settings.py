@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from commission_engine import bounds, hooks, logs, timetable
+from commission_engine import bounds, debtor, hooks, logs, timetable
 from commission_engine.problems import UsageError
 from commission_engine.resources import folder
 
@@ -57,6 +57,22 @@ class Settings:
     schedule_most_days: Setting
     schedule_verify: Setting
     schedule_look_seconds: Setting
+    bank_name: Setting
+    bank_iban: Setting
+    bank_bic: Setting
+    bank_street_name: Setting
+    bank_building_number: Setting
+    bank_postcode: Setting
+    bank_town: Setting
+    bank_country: Setting
+    bank_ach_routing: Setting
+    bank_ach_bank: Setting
+    bank_ach_origin: Setting
+    bank_ach_company_id: Setting
+    bank_ach_description: Setting
+    bank_cool_off_days: Setting
+    bank_shared_accounts: Setting
+    bank_templates: Setting
     faults: tuple[str, ...]
 
     def __getitem__(self, name: str) -> Setting:
@@ -73,6 +89,10 @@ class Settings:
         named = {name: self[f"schedule.{name}"].value for name in timetable.NAMES}
         return timetable.Timetable.of(named)
 
+    @property
+    def debtor(self) -> debtor.Debtor:
+        return debtor.Debtor.of({name: self[f"bank.{name}"].value for name in debtor.NAMES})
+
 
 BOUNDS = (
     "run_times_median", "median_of", "median_after", "payout", "lines_per_beneficiary",
@@ -83,6 +103,7 @@ NAMES = (
     "payouts.approval",
     "log.format", "log.file", "metrics.textfile", *(f"hooks.{event}" for event in hooks.EVENTS),
     *(f"schedule.{name}" for name in timetable.NAMES),
+    *(f"bank.{name}" for name in debtor.NAMES),
 )  # fmt: skip
 """The settings as the file names them: `a.b` is `b` in the table `[a]`."""
 TABLES = frozenset(name.split(".")[0] for name in NAMES if "." in name)
@@ -109,7 +130,7 @@ def read_settings(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     faults += [
         f"environment: {name} is no setting{_near(name)}"
         for name in sorted(environment)
-        if name.startswith(PREFIX) and name not in (*variables, hooks.SECRET)
+        if name.startswith(PREFIX) and name not in (*variables, hooks.SECRET, debtor.KEY)
     ]
     found: dict[str, Setting] = {}
     for name in NAMES:
@@ -178,7 +199,7 @@ def _from_text(name: str, text: str) -> Any:
         return {"true": True, "false": False}.get(text, text)
     whole = (
         "bounds.median_of", "bounds.median_after", "bounds.lines_per_beneficiary",
-        *(f"schedule.{each}" for each in timetable.WHOLE),
+        "bank.cool_off_days", *(f"schedule.{each}" for each in timetable.WHOLE),
     )  # fmt: skip
     return int(text) if name in whole and _WHOLE.fullmatch(text) else text
 
@@ -198,6 +219,8 @@ def _impossible(name: str, value: Any) -> str:
         return hooks.fault(value)
     if name.startswith("schedule."):
         return timetable.fault(name.removeprefix("schedule."), value)
+    if name.startswith("bank."):
+        return debtor.fault(name.removeprefix("bank."), value)
     if name == "log.format":
         return "" if value in logs.FORMATS else f"{value!r} is none of {', '.join(logs.FORMATS)}"
     if name in ("log.file", "metrics.textfile"):

@@ -37,6 +37,7 @@ RUNNABLE = (
     "README.md", "docs/operating.md", "docs/care.md", "docs/sources.md", "docs/explaining.md",
     "docs/bounds.md", "docs/payouts.md", "docs/watching.md", "docs/corrections.md",
     "docs/exports.md", "docs/journals.md",
+    "docs/bounds.md", "docs/payouts.md", "docs/bank.md", "docs/watching.md", "docs/corrections.md",
 )  # fmt: skip
 BLOCK = re.compile(r"^```(\w*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
@@ -126,7 +127,9 @@ def reader_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
-def test_the_commands_of_a_page_say_what_it_states(name: str, reader_folder: Path) -> None:
+def test_the_commands_of_a_page_say_what_it_states(
+    name: str, reader_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried = 0
     for block in blocks(name):
         if block.file:
@@ -135,6 +138,12 @@ def test_the_commands_of_a_page_say_what_it_states(name: str, reader_folder: Pat
             target.write_text(block.text, "utf-8")
         elif block.kind == "console":
             for command in commands(block.text):
+                if command.line.startswith("export "):
+                    variable = command.line.split()[1].partition("=")[0]
+                    monkeypatch.setenv(
+                        variable, run(f"{command.line}; printenv {variable}").strip()
+                    )
+                    continue
                 said = run(command.line)
                 assert agrees(said, command.says), f"{name}: $ {command.line}\n{said}"
                 tried += 1

@@ -19,7 +19,7 @@ ENGINE = ROOT / "commission_engine"
 # Each layer imports from those above it in this table, never from beside or below.
 LAYERS = (
     ("problems", "calendar", "resources", "raw", "identity", "webhook"),
-    ("money", "verdict", "mend", "hooks", "logs", "timetable"),
+    ("money", "verdict", "mend", "hooks", "logs", "timetable", "debtor"),
     ("plan", "tree", "bounds"),
     ("segments", "settings"),
     ("ingest", "decide"),
@@ -60,6 +60,10 @@ HOMES = {
     "xlsxwriter": {"commission_engine/finance/exports/workbook.py"},
     "pyspark": {"spark"},
     "pyarrow": {"spark"},
+    "cryptography": {"commission_engine/finance/payees/seal.py"},
+    "schwifty": {"commission_engine/finance/bank/accounts.py"},
+    "pycountry": {"commission_engine/finance/bank/accounts.py"},
+    "anyascii": {"commission_engine/finance/bank/latin.py"},
 }
 
 # Nothing here knows the time, the machine, chance, or a binary fraction.

@@ -12,6 +12,42 @@ from commission_engine.problems import UsageError
 from commission_engine.settings import NAMES, Setting, read_settings
 from commission_engine.timetable import Timetable
 
+NO_BANK = {
+    "bank.name": Setting("", "default"),
+    "bank.iban": Setting("", "default"),
+    "bank.bic": Setting("", "default"),
+    "bank.street_name": Setting("", "default"),
+    "bank.building_number": Setting("", "default"),
+    "bank.postcode": Setting("", "default"),
+    "bank.town": Setting("", "default"),
+    "bank.country": Setting("", "default"),
+    "bank.ach_routing": Setting("", "default"),
+    "bank.ach_bank": Setting("", "default"),
+    "bank.ach_origin": Setting("", "default"),
+    "bank.ach_company_id": Setting("", "default"),
+    "bank.ach_description": Setting("COMMISSION", "default"),
+    "bank.cool_off_days": Setting(3, "default"),
+    "bank.shared_accounts": Setting("refuse", "default"),
+    "bank.templates": Setting("config/payment_templates", "default"),
+}
+BANK = {
+    "name": "Acme GmbH",
+    "iban": "DE75512108001245126199",
+    "bic": "COBADEFFXXX",
+    "street_name": "Hauptstrasse",
+    "building_number": "5",
+    "postcode": "10115",
+    "town": "Berlin",
+    "country": "DE",
+    "ach_routing": "021000021",
+    "ach_bank": "A Bank",
+    "ach_origin": "1234567890",
+    "ach_company_id": "1234567890",
+    "ach_description": "PAYOUT",
+    "cool_off_days": 5,
+    "shared_accounts": "pay",
+    "templates": "forms",
+}
 ENVIRONMENT = {
     "COMMISSION_DATABASE": "sqlite:///environment.db",
     "COMMISSION_OUT": "environment-out",
@@ -39,6 +75,8 @@ ENVIRONMENT = {
     "COMMISSION_SCHEDULE_MOST_DAYS": "7",
     "COMMISSION_SCHEDULE_VERIFY": "false",
     "COMMISSION_SCHEDULE_LOOK_SECONDS": "5",
+    **{f"COMMISSION_BANK_{name.upper()}": str(value) for name, value in BANK.items()},
+    "COMMISSION_BANK_KEY": "no setting, and no fault",
     "HOME": "/somewhere",
 }
 FILE = """\
@@ -74,6 +112,10 @@ NO_SCHEDULE = {
     "schedule.most_days": Setting(31, "default"),
     "schedule.verify": Setting(True, "default"),
     "schedule.look_seconds": Setting(60, "default"),
+}
+BANK_OF_THE_ENVIRONMENT = {
+    f"bank.{name}": Setting(value, f"COMMISSION_BANK_{name.upper()}")
+    for name, value in BANK.items()
 }
 WATCHED_BY_THE_ENVIRONMENT = {
     name: Setting(value, f"COMMISSION_{name.upper().replace('.', '_')}")
@@ -155,6 +197,7 @@ def test_without_any_source_the_defaults_hold() -> None:
         "formats": Setting(["csv"], "default"),
         **NO_BOUNDS,
         **NO_SCHEDULE,
+        **NO_BANK,
         **ONE_PERSON,
         **NOT_WATCHED,
     }
@@ -174,6 +217,7 @@ def test_the_file_goes_before_the_defaults() -> None:
         "formats": Setting(["csv"], "default"),
         **NO_BOUNDS,
         **NO_SCHEDULE,
+        **NO_BANK,
         **ONE_PERSON,
         **NOT_WATCHED,
         "bounds.payout": Setting({"USD": "1.00"}, "config/engine.toml"),
@@ -191,6 +235,7 @@ def test_the_environment_goes_before_the_file() -> None:
         "formats": Setting(["csv", "csv"], "COMMISSION_FORMATS"),
         **BOUNDS_OF_THE_ENVIRONMENT,
         **SCHEDULE_OF_THE_ENVIRONMENT,
+        **BANK_OF_THE_ENVIRONMENT,
         **TWO_PERSON,
         **WATCHED_BY_THE_ENVIRONMENT,
     }
@@ -207,6 +252,7 @@ def test_an_option_goes_before_everything() -> None:
         "formats": Setting(["csv", "csv"], "COMMISSION_FORMATS"),
         **BOUNDS_OF_THE_ENVIRONMENT,
         **SCHEDULE_OF_THE_ENVIRONMENT,
+        **BANK_OF_THE_ENVIRONMENT,
         **TWO_PERSON,
         **WATCHED_BY_THE_ENVIRONMENT,
     }

@@ -145,6 +145,9 @@ KEYS = {
     "proposal_end": "intake",
     "archived": "intake",
     "archive_home": "intake",
+    "payee": "intake",
+    "payment_format": "file",
+    "file_content": "intake",
 }
 """The tables whose rows the audit trail binds, and the column that says which row binds them."""
 

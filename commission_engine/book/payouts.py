@@ -23,6 +23,7 @@ from commission_engine.book.schema import (
     profile,
     run,
 )
+from commission_engine.book.schema_bank import payment_format
 from commission_engine.book.schema_people import (
     minimum_override,
     payment_file,
@@ -323,13 +324,15 @@ def _added(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -
 @dataclass(frozen=True, slots=True)
 class PaymentFile:
     """A file of payouts that are to be paid, by the intake of its export. `folder` is where its
-    bytes have been written; None: nobody knows that they have."""
+    bytes have been written; None: nobody knows that they have. `format` is the bank's that it is
+    in; "": the program's own."""
 
     intake: int
     batch: str
     name: str
     sha256: str
     folder: str | None = None
+    format: str = ""
 
 
 def add_file(connection: sa.Connection, file: PaymentFile) -> Spans:
@@ -344,8 +347,13 @@ def add_written(connection: sa.Connection, file: int, folder: str) -> Spans:
 def payment_files(connection: sa.Connection) -> list[PaymentFile]:
     """Every file, by the intake of its export."""
     query = (
-        sa.select(*payment_file.c, payment_file_written.c.folder)
+        sa.select(
+            *payment_file.c,
+            payment_file_written.c.folder,
+            sa.func.coalesce(payment_format.c.format, "").label("format"),
+        )
         .outerjoin(payment_file_written, payment_file_written.c.file == payment_file.c.intake)
+        .outerjoin(payment_format, payment_format.c.file == payment_file.c.intake)
         .order_by(payment_file.c.intake)
     )
     return [PaymentFile(**row) for row in connection.execute(query).mappings()]

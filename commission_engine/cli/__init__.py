@@ -22,6 +22,7 @@ from commission_engine.cli import (
     holds,
     imports,
     look,
+    payees,
     payouts,
     plan,
     replay,
@@ -49,6 +50,7 @@ app.add_typer(plan.app, name="plan")
 app.command("lines")(look.lines)
 app.command("statements")(look.statements)
 app.add_typer(payouts.app, name="payouts")
+app.add_typer(payees.app, name="payees")
 app.command("balances")(look.balances)
 app.command("rejects")(look.rejects)
 app.command("holds")(holds.holds)

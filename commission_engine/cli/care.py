@@ -1,5 +1,6 @@
 """`commission verify` and `commission config`: is the book right, and what holds."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,7 +8,7 @@ import polars as pl
 import typer
 from rich.markup import escape
 
-from commission_engine.book.connect import without_password
+from commission_engine.book.connect import reading, without_password
 from commission_engine.cli.common import (
     AsJson,
     Database,
@@ -20,6 +21,9 @@ from commission_engine.cli.common import (
     stage,
     table_of,
 )
+from commission_engine.debtor import KEY
+from commission_engine.finance.bank.export import faults as bank_faults
+from commission_engine.finance.payees.seal import Keys
 from commission_engine.problems import Exit, UsageError
 from commission_engine.settings import NAMES
 from commission_engine.verify import verify as prove
@@ -40,6 +44,9 @@ def verify(
     engine = open_book(settings)
     files = None if no_files else Path(settings.out.value)
     proof = prove(engine, files, stage, settings.lines_store.value)
+    if os.environ.get(KEY):  # without it what is sealed is proved by the audit trail alone
+        with reading(engine) as connection:
+            proof.differences += bank_faults(connection, Keys.of(os.environ))
     if as_json:
         print_json(
             {

@@ -1,7 +1,7 @@
 """`commission import`: files become facts."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -23,7 +23,7 @@ from commission_engine.cli.common import (
 from commission_engine.imports import Circumstances, Imported, import_files, spoken
 from commission_engine.ingest.rows import Kind
 from commission_engine.plan.read import ReadPlan
-from commission_engine.problems import Exit
+from commission_engine.problems import Exit, UsageError
 
 SHOWN = 5
 
@@ -41,6 +41,10 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Import files of one kind. The same rows again change nothing."""
+    if kind is Kind.PAYEES:
+        raise UsageError(
+            "payees have a command of their own", "Write: commission payees import FILE"
+        )
     for file in files:
         existing(file)
     engine = open_book(settings_of(database=database))
@@ -48,33 +52,36 @@ def import_(
     with at_work(engine, f"import {kind}") as worker:
         imported = again(lambda: import_files(worker, kind, files, given))
     if as_json:
-        print_json(
-            {
-                "kind": str(kind),
-                "read": imported.read,
-                "accepted": imported.accepted,
-                "duplicate": imported.duplicate,
-                "rejected": imported.rejected,
-                "dry_run": dry_run,
-                "refused": [
-                    {
-                        "file": each.file,
-                        "line": each.line,
-                        "column": each.column,
-                        "code": str(each.code),
-                        "text": each.text,
-                        "message": each.message,
-                    }
-                    for each in imported.refused
-                ],
-            }
-        )
+        print_json(told(imported, dry_run=dry_run))
     else:
         report(imported, kept=not dry_run)
         if dry_run:
             say("dry run: nothing was kept")
     if imported.rejected:
         raise typer.Exit(Exit.ROWS_REJECTED)
+
+
+def told(imported: Imported, *, dry_run: bool) -> dict[str, Any]:
+    """What came of an import, for JSON."""
+    return {
+        "kind": str(imported.kind),
+        "read": imported.read,
+        "accepted": imported.accepted,
+        "duplicate": imported.duplicate,
+        "rejected": imported.rejected,
+        "dry_run": dry_run,
+        "refused": [
+            {
+                "file": each.file,
+                "line": each.line,
+                "column": each.column,
+                "code": str(each.code),
+                "text": each.text,
+                "message": each.message,
+            }
+            for each in imported.refused
+        ],
+    }
 
 
 def report(what: Imported | ReadPlan, *, kept: bool = True) -> None:

@@ -198,6 +198,12 @@ def rejects(
     if mend is None:
         listing(rejects_table(found), how, limit, "refused rows")
         return
+    if Kind.PAYEES in found["kind"].to_list():
+        raise UsageError(
+            "refused rows of payees are not kept, as they may name accounts",
+            "Mend the file that they came from: `commission rejects` names its lines. Rows of other"
+            " files are written with --kind.",
+        )
     content = mendable(found, intakes)
     try:
         with mend.open("xb") as target:

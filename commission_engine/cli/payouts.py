@@ -1,5 +1,6 @@
 """`commission payouts`: list payouts, and lead them from pending to paid."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from commission_engine.cli.common import (
     Limit,
     at_work,
     counted,
+    day_option,
     form,
     listing,
     looking,
@@ -42,6 +44,8 @@ from commission_engine.cli.payouts_shared import (
     show,
     stepped,
 )
+from commission_engine.finance.bank.export import ForBanks, format_of, opened
+from commission_engine.finance.payees.seal import Keys
 from commission_engine.ledger.life import State
 from commission_engine.payouts.approve import Approval, approve, reject, withdraw
 from commission_engine.payouts.choose import (
@@ -54,9 +58,11 @@ from commission_engine.payouts.choose import (
 )
 from commission_engine.payouts.choose import counted as sums_of
 from commission_engine.payouts.export import Came, Exported, Order, export
+from commission_engine.payouts.formats import Format, Plain
 from commission_engine.problems import UsageError
 from commission_engine.publish import text
 from commission_engine.publish.files import with_payout_id, with_statement_id
+from commission_engine.settings import Settings
 
 DEFAULT_LIMIT = 50
 
@@ -243,6 +249,15 @@ def reject_(
 
 def export_(
     batch: Batch = "",
+    format_name: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="NAME", help="csv, sepa, nacha, paypal, wise, or your own format."
+        ),
+    ] = "csv",
+    on: Annotated[
+        str, typer.Option("--on", metavar="DATE", help="When the bank is asked to pay.")
+    ] = "",
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Write the files into this folder.")
     ] = None,
@@ -257,19 +272,29 @@ def export_(
     """Put approved payouts into files to pay, each once. Safe to repeat."""
     settings = settings_of(database=database)
     folder = out_folder or Path(settings.out.value) / "payments"
-    order = Order(Approval(settings.payouts_approval.value), folder, batch, anew)
+    order = Order(
+        Approval(settings.payouts_approval.value),
+        folder,
+        batch,
+        anew,
+        _form(format_name, on, settings),
+        settings.debtor.cool_off_days,
+        lambda connection, file: opened(connection, file, Keys.of(os.environ)),
+    )
     given = circumstances(as_name, dry_run=dry_run)
     with at_work(open_book(settings), "payouts export") as worker:
         done = export(worker, order, given)
     if as_json:
         files = [_told(each) for each in done.files]
-        print_json({"files": files, "held": rows(done.held), "dry_run": dry_run})
+        held = [{**row, "why": why} for row, why in
+                zip(rows(done.held), done.held["why"], strict=True)]  # fmt: skip
+        told = {"files": files, "held": held, "elsewhere": done.elsewhere, "dry_run": dry_run}
+        print_json(told)
         return
     for row in done.held.iter_rows(named=True):
-        say(
-            f"[yellow]held back:[/] {row['payout_id']}: {escape(row['affiliate_id'])} is"
-            f" {row['standing']}"
-        )
+        say(f"[yellow]held back:[/] {row['payout_id']}: {escape(row['why'])}")
+    for method, count in done.elsewhere.items():
+        say(f"not for this format: {counted(count, 'payout')} by {method}")
     for each in done.files:
         parts = ", ".join(f"{code} {amount} in {counted(n, 'payout')}" for code, n, amount in
                           each.sums)  # fmt: skip
@@ -282,11 +307,23 @@ def export_(
         say("pay them, then: commission payouts mark paid --batch HASH")
 
 
+def _form(name: str, on: str, settings: Settings) -> Format:
+    """The form of files that is asked for; with what it needs of keys and settings."""
+    if name == "csv":
+        if on:
+            raise UsageError("--on: there is no day in files of the format csv", "Leave it out.")
+        return Plain()
+    day = day_option(on, "--on") if on else None
+    debtor = settings.debtor
+    return ForBanks(format_of(name, debtor), debtor, Keys.of(os.environ), day)
+
+
 def _told(each: Exported) -> dict[str, Any]:
     return {
         "file": str(each.path),
         "came": each.came.name.lower(),
         "batch": each.batch,
+        "format": each.format or "csv",
         "sha256": each.sha256,
         "payouts": sum(n for _, n, _ in each.sums),
         "totals": {code: amount for code, _, amount in each.sums},

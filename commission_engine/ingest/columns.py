@@ -19,6 +19,11 @@ class Kind(StrEnum):
     AFFILIATES = "affiliates"
     REFERRALS = "referrals"
     EARNINGS = "earnings"
+    PAYEES = "payees"
+
+
+FACTS = (Kind.AFFILIATES, Kind.REFERRALS, Kind.EARNINGS)
+"""The kinds that a run decides from; payees are imported by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,13 @@ COLUMNS: Mapping[Kind, Columns] = MappingProxyType(
         Kind.REFERRALS: Columns(("affiliate_id", "referrer_id"), ("since",)),
         Kind.EARNINGS: Columns(
             ("event_id", "affiliate_id", "occurred_at", "amount", "currency"), ("reverses",)
+        ),
+        Kind.PAYEES: Columns(
+            ("affiliate_id", "payee_name", "method"),
+            (
+                *("iban", "bic", "routing_number", "account_number", "account_type", "email"),
+                *("street_name", "building_number", "postcode", "town", "country", "currency"),
+            ),
         ),
     }
 )
@@ -65,6 +77,8 @@ def check_names(path: Path, kind: Kind, names: Sequence[str], place: str) -> Non
             "Every column has its own name; remove or rename the doubled one.",
         )
     missing = [name for name in COLUMNS[kind].required if name not in names]
+    if kind is Kind.PAYEES:  # a file without a header has an account in its place
+        names = [name if name in COLUMNS[kind].known else "…" for name in names]
     if missing:
         word = "column" if len(missing) == 1 else "columns"
         raise FileRefused(

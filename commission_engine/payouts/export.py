@@ -7,19 +7,20 @@ not know, and a file that has appeared is not written a second time, wherever it
 """
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 
 import polars as pl
 
-from commission_engine.book import audit, facts, runs
+from commission_engine.book import audit, bank, facts, runs
 from commission_engine.book import payouts as book
 from commission_engine.book.connect import Connection, reading
 from commission_engine.book.lock import Worker, again
 from commission_engine.book.payouts import PaymentFile, Step
+from commission_engine.calendar import date_of
 from commission_engine.identity import Identity
 from commission_engine.imports import Circumstances
 from commission_engine.ledger.life import OUT, State
@@ -38,12 +39,9 @@ from commission_engine.payouts.choose import (
     stepped,
     totals,
 )
+from commission_engine.payouts.formats import Format, Making, Plain, payments
 from commission_engine.plan.terms import Plan
 from commission_engine.problems import CommissionError, OutOfBalance, UsageError
-from commission_engine.publish import text
-from commission_engine.publish.ids import statement_ids
-
-COLUMNS = ("payout_id", "affiliate_id", "currency", "amount", "name", "statement_id", "batch")
 
 
 class Came(StrEnum):
@@ -65,77 +63,137 @@ class Exported:
     came: Came
     sha256: str
     sums: Sequence[tuple[str, int, str]]
+    format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What an export came to; `held` are those of the approved payouts whose affiliates are not
-    active now (`described`)."""
+    """What an export came to; `held` are those of the approved payouts that have to wait
+    (`described`), each with `why`; `elsewhere` counts those that are for another format."""
 
     files: Sequence[Exported]
     held: pl.DataFrame
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
+
+
+def _closed(_connection: Connection, file: int) -> bytes:
+    raise UsageError(
+        f"the file of intake {file} is in a bank's format, and nothing was given to open it",
+        NOTHING,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What to export: all that may be, or only of `batch`; whether a file that was taken away is to
-    be written once more."""
+    be written once more. `cool_off_days`: for how many business dates a changed account is paid
+    nothing. `opened` gives the content of a file in a bank's format, by the intake of its export.
+    """
 
     mode: Approval
     folder: Path
     batch: str = ""
     anew: bool = False
+    format: Format = field(default_factory=Plain)
+    cool_off_days: int = 0
+    opened: Callable[[Connection, int], bytes] = _closed
 
 
 def export(worker: Worker, order: Order, given: Circumstances) -> Export:
-    """Put all that may be paid into files, one a batch, and finish what was begun before."""
+    """Put all that may be paid into files, and finish what was begun before."""
     with reading(worker.engine) as connection:
-        plan = plan_of_book(connection)
         only = batch_of(connection, order.batch) if order.batch else ""
         begun = [
             file
             for file in book.payment_files(connection)
             if (file.batch == only if only else _unfinished(file))
         ]
-        ready, held = _ready(connection, plan, order.mode, only)
     if order.anew and not only:
         raise UsageError("--again is for one batch", f"Name it with --batch. {NOTHING}")
-    files = list(begun)
+    made = again(lambda: _exported(worker, order, only, given))
     if given.dry_run:
         foreseen = [
-            Exported(batch, order.folder / _name(worker, batch), Came.FORESEEN, "", counted(part))
-            for batch, part in ready
-        ]
-        return Export(foreseen, held)
-    for batch, _ in ready:
-        files.append(again(lambda batch=batch: _exported(worker, order.mode, batch, given)))  # type: ignore[misc]
-    return Export([_handed_over(worker, file, order, given) for file in files], held)
+            Exported(file.batch, order.folder / file.name, Came.FORESEEN, file.sha256,
+                     counted(part), file.format)
+            for file, part in made.files
+        ]  # fmt: skip
+        return Export(foreseen, made.held, made.elsewhere)
+    files = [*begun, *(file for file, _ in made.files)]
+    done = [_handed_over(worker, file, order, given) for file in files]
+    return Export(done, made.held, made.elsewhere)
 
 
 # -- the book first
 
 
-def _ready(
-    connection: Connection, plan: Plan, mode: Approval, only: str
-) -> tuple[list[tuple[str, pl.DataFrame]], pl.DataFrame]:
-    """By batch the payouts that may be exported now, and those that have to wait."""
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The files that the book has now, with their payouts; which ones wait, or go elsewhere."""
+
+    files: Sequence[tuple[PaymentFile, pl.DataFrame]]
+    held: pl.DataFrame
+    elsewhere: Mapping[str, int]
+
+
+def _exported(worker: Worker, order: Order, only: str, given: Circumstances) -> _Made:
+    """All files in one transaction: all of them, or none."""
+    with worker.writing(keep=not given.dry_run) as connection:
+        plan = plan_of_book(connection)
+        judged = _judged(connection, plan, order, only)
+        found = pl.concat([each for _, each in judged])
+        ready = [
+            (batch or content(part), part)
+            for batch, each in judged
+            for part in order.format.parts(each.filter((pl.col("why") == "") & _OURS))
+        ]
+        elsewhere = found.filter(~_OURS).group_by("elsewhere").len().sort("elsewhere")
+        return _Made(
+            [(_one(connection, plan, order, batch, part, given), part) for batch, part in ready],
+            found.filter((pl.col("why") != "") & _OURS).sort("run_day", "affiliate_id", "code"),
+            dict(elsewhere.iter_rows()),
+        )
+
+
+_OURS = pl.col("elsewhere") == ""
+
+
+def _judged(
+    connection: Connection, plan: Plan, order: Order, only: str
+) -> list[tuple[str, pl.DataFrame]]:
+    """By batch ("": of none yet) the payouts that might be exported now, and why one may not."""
     known = runs.last_intake(connection)
     approved = select(connection, plan, Wanted(), State.APPROVED)
     batches = [each for each in approved["batch"].unique().sort() if only in ("", each)]
-    parts = []
+    parts = [("", approved.clear())]
     for batch in batches:
-        _refuse_changed(connection, plan, batch, mode)
-        parts.append(
-            (batch, described(connection, approved.filter(pl.col("batch") == batch), known))
-        )
-    if mode is Approval.NONE and not only:
-        pending = described(connection, select(connection, plan, Wanted(), State.PENDING), known)
-        active = pending.filter(pl.col("standing") == "active")
-        parts.append((content(active), pending))
-    waits = [part.filter(pl.col("standing") != "active") for _, part in parts]
-    none = described(connection, approved.clear(), known)
-    pays = [(batch, part.filter(pl.col("standing") == "active")) for batch, part in parts]
-    return [(batch, part) for batch, part in pays if part.height], pl.concat([none, *waits])
+        _refuse_changed(connection, plan, batch, order.mode)
+        parts.append((batch, approved.filter(pl.col("batch") == batch)))
+    if order.mode is Approval.NONE and not only:
+        parts.append(("", select(connection, plan, Wanted(), State.PENDING)))
+    return [
+        (batch, _may_be(connection, order, described(connection, part, known)))
+        for batch, part in parts
+    ]
+
+
+def _may_be(connection: Connection, order: Order, found: pl.DataFrame) -> pl.DataFrame:
+    """Payouts as the format judges them; none to who is not active, or has just another account."""
+    judged = order.format.judged(connection, found)
+    free = bank.cooling(connection, found["affiliate"], order.cool_off_days)
+    whys = []
+    for number, whose, standing, why in judged.select(
+        "affiliate", "affiliate_id", "standing", "why"
+    ).iter_rows():
+        if standing != "active":
+            whys.append(f"{whose} is {standing}")
+        elif number in free:
+            until = date_of(free[number])
+            whys.append(
+                f"{whose} has a new account; nothing is paid to it before the run of {until}"
+            )
+        else:
+            whys.append(why)
+    return judged.with_columns(pl.Series("why", whys, dtype=pl.String))
 
 
 def _refuse_changed(connection: Connection, plan: Plan, batch: str, mode: Approval) -> None:
@@ -159,51 +217,38 @@ def _refuse_changed(connection: Connection, plan: Plan, batch: str, mode: Approv
                 )
 
 
-def _exported(worker: Worker, mode: Approval, batch: str, given: Circumstances) -> PaymentFile:
-    with worker.writing() as connection:
-        plan = plan_of_book(connection)
-        ready, _ = _ready(connection, plan, mode, "" if mode is Approval.NONE else batch)
-        (part,) = (each for name, each in ready if name == batch)
-        number = facts.open_intake(
-            connection, facts.Intake(book.EXPORT, given.now, given.who), part.height, 0, 0
-        )
-        spans = book.add_steps(connection, number, [(part, Step(State.EXPORTED, batch))])
-        name = _next_name(connection, batch)
-        digest = sha256(payments(connection, plan, batch, number)).hexdigest()
-        file = PaymentFile(number, batch, name, digest)
-        spans |= book.add_file(connection, file)
-        told = {"batch": batch, "file": name, "sha256": digest, "approval": str(mode),
-                "payouts": part.height, "totals": totals(part)}  # fmt: skip
-        audit.learned(connection, given.signed, number, told, spans)
-        return file
-
-
-def _name(worker: Worker, batch: str) -> str:
-    with reading(worker.engine) as connection:
-        return _next_name(connection, batch)
-
-
-def _next_name(connection: Connection, batch: str) -> str:
-    """A batch has a second file where some of it had to wait when the first was made."""
-    before = [file for file in book.payment_files(connection) if file.batch == batch]
-    return f"payments-{batch[:SHORT]}{f'-{len(before) + 1}' if before else ''}.csv"
-
-
-def payments(connection: Connection, plan: Plan, batch: str, file: int) -> bytes:
-    """The bytes of the file to pay of an export: names are those that were approved."""
-    known = book.approval_of(connection, batch) or file
-    found = described(connection, stepped(connection, plan, file, State.EXPORTED), known)
-    statements = statement_ids(plan.name, found["run_day"], found["affiliate_id"])
-    table = found.with_columns(statements).select(
-        "payout_id",
-        "affiliate_id",
-        pl.col("code").alias("currency"),
-        text.amount("amount_minor"),
-        "name",
-        "statement_id",
-        pl.lit(batch[:SHORT]).alias("batch"),
+def _one(
+    connection: Connection, plan: Plan, order: Order, batch: str, part: pl.DataFrame,
+    given: Circumstances,
+) -> PaymentFile:  # fmt: skip
+    form = order.format
+    number = facts.open_intake(
+        connection, facts.Intake(book.EXPORT, given.now, given.who), part.height, 0, 0
     )
-    return text.csv(table.select(COLUMNS))
+    spans = book.add_steps(connection, number, [(part, Step(State.EXPORTED, batch))])
+    making = Making(plan, batch, number, _next_name(connection, batch, form), part)
+    made = form.bytes_of(connection, making)
+    file = PaymentFile(number, batch, making.name, sha256(made).hexdigest(), None, form.name)
+    spans |= book.add_file(connection, file)
+    spans |= form.keep(connection, making, made)
+    told = {"batch": batch, "file": file.name, "sha256": file.sha256, "approval": str(order.mode),
+            "payouts": part.height, "totals": totals(part)}  # fmt: skip
+    if form.name:
+        told["format"] = form.name
+    audit.learned(connection, given.signed, number, told, spans)
+    return file
+
+
+def _next_name(connection: Connection, batch: str, form: Format) -> str:
+    """A batch has a second file where some of it had to wait when the first was made, or did not
+    fit into it."""
+    before = sum(file.batch == batch for file in book.payment_files(connection))
+    parts = [
+        batch[:SHORT],
+        *([form.name] if form.name else []),
+        *([str(before + 1)] if before else []),
+    ]
+    return f"payments-{'-'.join(parts)}.{form.ending}"
 
 
 # -- then the file
@@ -220,7 +265,10 @@ def _aside(target: Path) -> Path:
 def _handed_over(worker: Worker, file: PaymentFile, order: Order, given: Circumstances) -> Exported:
     with reading(worker.engine) as connection:
         plan = plan_of_book(connection)
-        made = payments(connection, plan, file.batch, file.intake)
+        if file.format:
+            made = order.opened(connection, file.intake)
+        else:
+            made = payments(connection, plan, file.batch, file.intake)
         members = stepped(connection, plan, file.intake, State.EXPORTED)
     if sha256(made).hexdigest() != file.sha256:
         raise OutOfBalance(
@@ -242,12 +290,12 @@ def _handed_over(worker: Worker, file: PaymentFile, order: Order, given: Circums
                 f"A file is written again only while nothing of it was paid or failed. {NOTHING}",
             )
         target = order.folder.absolute() / file.name
-        _put_aside(target, made)
+        _put_aside(target, made, bool(file.format))
         _appear(target, made)
         came = Came.WRITTEN
     else:
         came = Came.GONE
-    return Exported(file.batch, target, came, file.sha256, counted(members))
+    return Exported(file.batch, target, came, file.sha256, counted(members), file.format)
 
 
 def _finished(
@@ -261,7 +309,7 @@ def _finished(
             f"{target}: is there already, and not from this export",
             "Move it away, or name another folder with --out, and run the command again.",
         )
-    _put_aside(target, made)
+    _put_aside(target, made, bool(file.format))
     again(lambda: _written(worker, file, target.parent, given))
     _appear(target, made)
     return Came.WRITTEN
@@ -291,17 +339,22 @@ def _there(target: Path, made: bytes) -> bool:
     return True
 
 
-def _put_aside(target: Path, made: bytes) -> None:
-    """The bytes on the disk, under a name that nobody takes for a file to pay."""
+def _put_aside(target: Path, made: bytes, private: bool) -> None:
+    """The bytes on the disk, under a name that nobody takes for a file to pay. What is `private`
+    names accounts: nobody else may read it."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _aside(target).open("wb") as file:
+        with open(_aside(target), "wb", opener=_for_the_owner if private else None) as file:
             file.write(made)
             file.flush()
             os.fsync(file.fileno())
         _sync(target.parent)
     except OSError as why:
         raise _unwritten(target, why) from why
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _appear(target: Path, made: bytes) -> None:

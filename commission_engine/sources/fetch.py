@@ -15,7 +15,8 @@ from commission_engine.book.lock import Worker, again
 from commission_engine.book.sources import COUNTS, Fetch, Known, TakenFile, add_fetch, known
 from commission_engine.folder_import import PLAN
 from commission_engine.imports import Circumstances, Imported, import_rows
-from commission_engine.ingest.rows import Kind, read_rows
+from commission_engine.ingest.columns import FACTS
+from commission_engine.ingest.rows import read_rows
 from commission_engine.plan.read import read_plan
 from commission_engine.plan_apply import apply_plan
 from commission_engine.problems import FileRefused, PlanRefused, Refusal
@@ -132,7 +133,7 @@ def bring(connection: Connection, look: Look, given: Circumstances, refused: _RE
     imported: list[Imported] = []
     by_piece: dict[str, list[Refusal]] = {}
     why = {each.name: refused.get((source.name, each.name), "") for each in catch.pieces}
-    for kind in Kind:
+    for kind in FACTS:
         own = [each for each in catch.pieces if each.kind is kind and not why[each.name]]
         if own:
             rows = read_rows(kind, [each.path for each in own], given.told)

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from commission_engine.ingest.rows import Kind
+from commission_engine.ingest.columns import FACTS, Kind
 from commission_engine.plan.read import Place, lines_of_keys
 from commission_engine.problems import UsageError
 from commission_engine.sources import objects, sql, watermark
@@ -199,10 +199,10 @@ class _Reader:
 
     def _kind(self) -> Kind:
         value = self.table.get("file")
-        if value in [str(kind) for kind in Kind]:
+        if value in [str(kind) for kind in FACTS]:
             return Kind(value)
         said = "is missing" if value is None else f"{value!r} is no kind of file"
-        self._fault("file", f"{said}; write one of {', '.join(Kind)}")
+        self._fault("file", f"{said}; write one of {', '.join(FACTS)}")
         return Kind.EARNINGS
 
     # -- faults

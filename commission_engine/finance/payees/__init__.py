@@ -1,0 +1,1 @@
+"""To whom payouts go: bank details of affiliates, imported, judged and kept sealed."""
