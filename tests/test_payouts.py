@@ -157,12 +157,12 @@ def test_a_payout_is_approved_exported_and_paid(
 def test_every_command_repeated_does_nothing_more(commission: Program, three: None) -> None:
     batch = said(commission, "payouts", "approve")["batch"]
     ann, bob, cat = ids(commission, "ann", "bob", "cat")
-    for hashed, once in (
+    for hashed, already in (
         (["--hash", batch], "3 payouts approved already; nothing was changed"),
         ([], "no payout waits for approval; nothing was changed"),
     ):
         done = commission("payouts", "approve", *hashed)
-        assert (done.code, done.err.splitlines()) == (0, [once])
+        assert (done.code, done.err.splitlines()) == (0, [already])
     commission("payouts", "reject", cat, "--reason", "a mistake")
     commission("payouts", "approve")
     assert commission("payouts", "export").code == 0
@@ -172,9 +172,9 @@ def test_every_command_repeated_does_nothing_more(commission: Program, three: No
     rows = len(json.loads(commission("audit", "--json").out))
     repeated: list[tuple[str, ...]] = [
         ("approve", ann),
-        ("reject", cat, "--reason", "once more"),
+        ("reject", cat, "--reason", "already more"),
         ("mark", "paid", ann),
-        ("mark", "failed", bob, "--reason", "once more"),
+        ("mark", "failed", bob, "--reason", "already more"),
     ]
     for words in repeated:
         done = commission("payouts", *words)
