@@ -143,6 +143,9 @@ KEYS = {
     "cap_shift": "intake",
     "proposal": "intake",
     "proposal_end": "intake",
+    "bank_file": "intake",
+    "bank_entry": "intake",
+    "bank_decision": "intake",
     "archived": "intake",
     "archive_home": "intake",
 }

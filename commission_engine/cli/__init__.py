@@ -20,6 +20,7 @@ from commission_engine.cli import (
     look,
     payouts,
     plan,
+    reconcile,
     replay,
     run,
     runs,
@@ -45,6 +46,7 @@ app.add_typer(plan.app, name="plan")
 app.command("lines")(look.lines)
 app.command("statements")(look.statements)
 app.add_typer(payouts.app, name="payouts")
+app.add_typer(reconcile.app, name="reconcile")
 app.command("balances")(look.balances)
 app.command("rejects")(look.rejects)
 app.command("holds")(holds.holds)

@@ -20,6 +20,7 @@ from commission_engine.cli.common import (
     stage,
     table_of,
 )
+from commission_engine.finance.prove import PROOFS
 from commission_engine.problems import Exit, UsageError
 from commission_engine.settings import NAMES
 from commission_engine.verify import verify as prove
@@ -39,7 +40,7 @@ def verify(
     settings = settings_of(database=database, out=str(out_folder) if out_folder else None)
     engine = open_book(settings)
     files = None if no_files else Path(settings.out.value)
-    proof = prove(engine, files, stage, settings.lines_store.value)
+    proof = prove(engine, files, stage, settings.lines_store.value, further=PROOFS)
     if as_json:
         print_json(
             {
