@@ -36,7 +36,8 @@ PAGES = ("README.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in sorted(
     (ROOT / "docs").glob("*.md"))))  # fmt: skip
 RUNNABLE = (
     "README.md", "docs/operating.md", "docs/care.md", "docs/sources.md", "docs/explaining.md",
-    "docs/bounds.md", "docs/payouts.md", "docs/reconcile.md", "docs/watching.md", "docs/corrections.md",
+    "docs/bounds.md", "docs/payouts.md", "docs/reconcile.md", "docs/watching.md",
+    "docs/corrections.md",
 )  # fmt: skip
 BLOCK = re.compile(r"^```(\w*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")

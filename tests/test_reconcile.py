@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bank_files import ACCOUNT, Row, camt, mt940, nacha
+from bank_files import ACCOUNT, COMPANY, Row, camt, mt940, nacha
 from program import HEADER, Program, shop, tree
 from test_verify import change
 
+from commission_engine.book.connect import connect, writing
+from commission_engine.finance.reconcile.prove import faults
+from commission_engine.finance.reconcile.read import Form, Named, read
 from commission_engine.finance.references import short_reference
+from commission_engine.money import iso_decimals
+from commission_engine.problems import FileRefused, UsageError
 
 PLAN = """\
 name = "acme"
@@ -73,11 +78,12 @@ def bank(commission: Program, name: str, data: bytes, *words: str) -> dict[str, 
     return found
 
 
-def refused(commission: Program, name: str, data: bytes, *words: str) -> str:
-    Path(name).write_bytes(data)
-    done = commission("reconcile", name, *words)
-    assert (done.code, done.out) == (1, "")
-    return done.err.splitlines()[0].removeprefix("error: ")
+def refused(name: str, data: bytes, *own: str) -> str:
+    """What the reader says to a file."""
+    with pytest.raises(FileRefused) as why:
+        read(Named(Path(name)), data, iso_decimals(), own)
+    assert why.value.hint.endswith("Nothing of the file was kept.")
+    return why.value.message
 
 
 def listed(commission: Program, *words: str) -> list[str]:
@@ -249,10 +255,8 @@ def test_every_form_says_the_same(
     assert {row["booked_on"] for row in rows} == {"2026-01-07"}
     of = {row["found"]: row for row in rows}
     assert of["returned"]["payout_id"] == BOB
-    assert states(exported)["bob"] == "failed"
-    assert states(exported)["ann"] == ("paid" if "paid" in of else "exported")
+    assert (done["marked_failed"], done["marked_paid"]) == (1, int("paid" in of))
     assert IBAN not in json.dumps(rows)
-    assert agrees(exported)
 
 
 # --- ten thousand ---------------------------------------------------------------------------------
@@ -316,21 +320,21 @@ LAST_LINE = CUT.count(b"\n") + 1
 
 REFUSED = (
         ("a.xml", camt(*THREE, off=1),
-         "a.xml:4, Bal: says 9980.51, but opening and booked entries come to 9980.50"),
+         "a.xml:5, Bal: says 9980.51, but opening and booked entries come to 9980.50"),
         ("a.xml", camt(*THREE, kind="054", off=-100),
-         "a.xml:3, TtlNtries/Sum: says 43.50, but the entries come to 44.50"),
+         "a.xml:4, TtlNtries/Sum: says 43.50, but the entries come to 44.50"),
         ("a.xml", GOOD.replace(b"<NbOfNtries>3", b"<NbOfNtries>4"),
-         "a.xml:5, TtlNtries/NbOfNtries: says 4, but the entries are 3"),
+         "a.xml:6, TtlNtries/NbOfNtries: says 4, but the entries are 3"),
         ("a.xml", GOOD.replace(b"OPBD", b"FWAV"),
-         "a.xml:2, Bal: the balance OPBD is missing, so nothing proves the entries"),
+         "a.xml:3, Bal: the balance OPBD is missing, so nothing proves the entries"),
         ("a.xml", camt([Row(-2500, ANN), Row(-1250, BOB)]).replace(b">37.50<", b">37.60<").replace(
             b"9962.50", b"9962.40"),
-         "a.xml:6, Ntry/Amt: says 37.60, but its payments come to 37.50"),
+         "a.xml:7, Ntry/Amt: says 37.60, but its payments come to 37.50"),
         ("a.xml", GOOD.replace(b">25.00<", b">25.001<"),
-         "a.xml:6, Amt: '25.001' has more than 2 decimals of USD"),
-        ("a.xml", GOOD.replace(b">25.00<", b">-25.00<"), "a.xml:6, Amt: '-25.00' is not an amount"),
+         "a.xml:7, Amt: '25.001' has more than 2 decimals of USD"),
+        ("a.xml", GOOD.replace(b">25.00<", b">-25.00<"), "a.xml:7, Amt: '-25.00' is not an amount"),
         ("a.xml", GOOD.replace(b"2026-01-07", b"2026-02-30", 1),
-         "a.xml:6, BookgDt: '2026-02-30' is not a date"),
+         "a.xml:7, BookgDt: '2026-02-30' is not a date"),
         ("a.xml", GOOD.replace(b"camt.053.001", b"pain.002.001"),
          "a.xml:2, Document: 'urn:iso:std:iso:20022:tech:xsd:pain.002.001.08' is not camt.053 or"
          " camt.054"),
@@ -338,9 +342,9 @@ REFUSED = (
         ("a.xml", SALARY, "a.xml: is about the account DE75512108001245126199, which is none of"
          " bank.accounts"),
         ("a.sta", mt940(*THREE, off=-5),
-         "a.sta:16, :62F:: says USD 9980.45, but :60F: and the entries come to USD 9980.50"),
-        ("a.sta", mt940(*THREE).replace(b"D25,00", b"D25.00").replace(b"DD25", b"DD25"),
-         "a.sta:5, :61:: '2601070107DD25,00NTRFNONREF//B1' is not an entry"),
+         "a.sta:13, :62F:: says USD 9980.45, but :60F: and the entries come to USD 9980.50"),
+        ("a.sta", mt940(*THREE).replace(b"D25,00", b"D25.00"),
+         "a.sta:5, :61:: '2601070107DD25.00NTRFNONREF//B1' is not an entry"),
         ("a.sta", mt940(*THREE).replace(b":62F:", b":64:"),
          "a.sta:1, :62F:: is missing in this statement"),
         ("a.ach", nacha(*SHORT, off=1),
@@ -362,18 +366,34 @@ REFUSED = (
          "a.csv:2, column Time processed: '07.01.2026 10:00:00Z' is not a date YYYY-MM-DD"),
         ("a.txt", b"hello\n", "a.txt: is none of camt, mt940, nacha, paypal, wise, csv"),
         ("a.xml", GOOD.replace(b"Eve", b"\xff"),
-         "a.xml:13, column 5: this is not XML: not well-formed (invalid token)"),
+         "a.xml:14, column 109: this is not XML: not well-formed (invalid token)"),
 )  # fmt: skip
 
 
-def test_a_file_that_is_not_whole_is_refused_whole(
+def test_a_file_that_is_not_whole_is_refused_whole() -> None:
+    found = [refused(name, data, ACCOUNT.lower(), COMPANY) for name, data, _ in REFUSED]
+    assert found == [why for _, _, why in REFUSED]
+
+
+def test_nothing_of_a_refused_file_is_kept(
     exported: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COMMISSION_BANK_ACCOUNTS", f"{ACCOUNT.lower()}, 1234567890")
-    found = [refused(exported, name, data) for name, data, _ in REFUSED]
-    assert found == [why for _, _, why in REFUSED]
+    monkeypatch.setenv("COMMISSION_BANK_ACCOUNTS", COMPANY)
+    Path("a.xml").write_bytes(GOOD)
+    done = exported("reconcile", "a.xml")
+    assert (done.code, done.out, done.err.splitlines()) == (
+        1,
+        "",
+        [
+            f"error: a.xml: is about the account {ACCOUNT}, which is none of bank.accounts",
+            "Give the file of your own account, or add this one. Nothing of the file was kept.",
+        ],
+    )
+    with Path("b.xml").open("wb") as file:
+        file.truncate((64 << 20) + 1)
+    done = exported("reconcile", "b.xml")
+    assert (done.code, done.err.splitlines()[0]) == (1, "error: b.xml: is larger than 64 MB")
     assert listed(exported) == []
-    assert set(states(exported).values()) == {"exported"}
     assert agrees(exported)
 
 
@@ -383,56 +403,44 @@ HARMFUL = (
     ("<Document", '<!DOCTYPE a SYSTEM "file:///etc/passwd"><Document', DOCTYPE),
     ("<Document", f'<!DOCTYPE a [<!ENTITY l0 "ha">{LAUGHS}]><Document', DOCTYPE),
     ("<Document", '<!DOCTYPE a [<!ENTITY x SYSTEM "http://127.0.0.1:9/x">]><Document', DOCTYPE),
-    ("S-1", "&x;", "column 64: this is not XML: undefined entity"),
+    ("S-1", "&x;", "column 11: this is not XML: undefined entity"),
     ("S-1", "<a>" * 100, "elements nested too deeply, or too many of them"),
     ("S-1", "<a " + " ".join(f'a{n}=""' for n in range(99)) + "/>", "too many attributes"),
-    ("UTF-8", "UTF-7", "column 31: this is not XML: unknown encoding"),
+    ("UTF-8", "UTF-7", "this is not XML: multi-byte encodings are not supported"),
 )
 
 
-def test_xml_that_could_do_harm_is_refused(exported: Program) -> None:
+def test_xml_that_could_do_harm_is_refused() -> None:
     text = GOOD.decode()
-    found = [refused(exported, "a.xml", text.replace(a, b).encode()) for a, b, _ in HARMFUL]
+    found = [refused("a.xml", text.replace(old, new).encode()) for old, new, _ in HARMFUL]
     places = [re.sub(r"a\.xml:\d+(: |, )", "", each) for each in found]
     assert places == [why for _, _, why in HARMFUL]
-    assert listed(exported) == []
 
 
-def test_a_file_that_is_too_large_is_not_even_read(exported: Program) -> None:
-    with Path("a.xml").open("wb") as file:
-        file.truncate((64 << 20) + 1)
-    done = exported("reconcile", "a.xml")
-    assert (done.code, done.err.splitlines()[0]) == (1, "error: a.xml: is larger than 64 MB")
+def test_a_mapping_is_refused_with_every_fault(tmp_path: Path) -> None:
+    file = tmp_path / "map.toml"
 
+    def faults(text: str) -> list[str]:
+        file.write_text(text, "utf-8")
+        with pytest.raises(UsageError) as why:
+            read(Named(Path("a.csv"), mapping=file), b"Amount\n1.00\n", iso_decimals(), ())
+        return why.value.message.replace(f"{file}: ", "").splitlines()
 
-def test_a_mapping_is_refused_with_every_fault(exported: Program) -> None:
-    Path("map.toml").write_text(
-        'decimal = ";"\ncurency = "USD"\n[columns]\namount = "Amount"\n', "utf-8"
-    )
-    Path("a.csv").write_text("Amount\n1.00\n")
-    done = exported("reconcile", "a.csv", "--map", "map.toml")
-    assert (done.code, done.err.splitlines()[:2]) == (
-        2,
-        [
-            "error: map.toml: curency: is not known; did you mean 'currency'?",
-            "map.toml: decimal: ';' is none of '.', ','",
-        ],
-    )
-    Path("map.toml").write_text('[columns]\namuont = "Amount"\nstatus = "S"\n', "utf-8")
-    done = exported("reconcile", "a.csv", "--map", "map.toml")
-    assert done.err.splitlines()[:7] == [
-        "error: map.toml: columns.amuont: is not known; did you mean 'amount'?",
-        "map.toml: columns.reference: is missing",
-        "map.toml: columns.amount: is missing",
-        "map.toml: columns.date: is missing",
-        "map.toml: columns.currency: is missing",
-        'map.toml: account: is missing; write such as account = "DE02..."',
-        "map.toml: status: is missing; write [status], and below what each word means",
+    assert faults('decimal = ";"\ncurency = "USD"\n[columns]\namount = "Amount"\n') == [
+        "curency: is not known; did you mean 'currency'?",
+        "decimal: ';' is none of '.', ','",
     ]
-    done = exported("reconcile", "a.csv", "--format", "csv")
-    assert (done.code, done.err.splitlines()[0]) == (
-        2, "error: --format csv and --map FILE go together",
-    )  # fmt: skip
+    assert faults('[columns]\namuont = "Amount"\nstatus = "S"\n') == [
+        "columns.amuont: is not known; did you mean 'amount'?",
+        "columns.reference: is missing",
+        "columns.amount: is missing",
+        "columns.date: is missing",
+        "columns.currency: is missing",
+        'account: is missing; write such as account = "DE02..."',
+        "status: is missing; write [status], and below what each word means",
+    ]
+    with pytest.raises(UsageError, match="--format csv and --map FILE go together"):
+        read(Named(Path("a.csv"), Form.CSV), b"", iso_decimals(), ())
 
 
 # --- a person's word ------------------------------------------------------------------------------
@@ -453,7 +461,7 @@ def test_a_person_decides_on_what_waits(exported: Program) -> None:
     first = ("4", "--payout", CAT, "--reason", "two parts")
     assert said(exported, *first, "--dry-run").endswith("dry run: nothing was kept")
     assert said(exported, *first) == (
-        f"entry 4: payout {CAT} | 9.00 USD of 14.00 USD so far, so it stays exported"
+        f"entry 4: payout {CAT} | 9.00 of 14.00 USD so far, so it stays exported"
     )
     assert said(exported, *first) == "entry 4: decided so already; nothing was changed"
     assert said(exported, "4", "--not-ours").startswith("entry 4 was decided at 20")
@@ -533,26 +541,26 @@ def test_the_report_has_periods(exported: Program, database_url: str) -> None:
     assert (wrong.code, wrong.err.splitlines()[0]) == (2, "error: --from is after --to")
 
 
-@pytest.mark.parametrize(
-    ("statement", "found"),
-    [
-        ("UPDATE bank_entry SET found = 'other' WHERE id = 4", "matching it anew finds something"),
-        ("UPDATE bank_entry SET amount_minor = 1 WHERE id = 4", "does not give its identity"),
-        ("UPDATE bank_entry SET intake = 1 WHERE id = 4", "it is of no file"),
-        ("UPDATE bank_decision SET intake = 1", "the entry was not known yet"),
-        ("UPDATE bank_file SET known = 3", "counts other entries that were known"),
-        ("DELETE FROM bank_entry WHERE id = 8", "accepted 10 rows, the book holds 9"),
-        ("DELETE FROM payout_step WHERE step = 'paid' AND affiliate = 1",
-         "bank entry 1: its payout was not settled"),
-    ],
-    ids=lambda each: "",
-)  # fmt: skip
-def test_verify_finds_what_was_altered(
-    exported: Program, database_url: str, statement: str, found: str
-) -> None:
+ALTERED = {
+    "UPDATE bank_entry SET found = 'other' WHERE id = 4": "matching it anew finds something else",
+    "UPDATE bank_entry SET amount_minor = 1 WHERE id = 5": "does not give its identity",
+    "UPDATE bank_entry SET intake = 1 WHERE id = 6": "bank entry 6: it is of no file",
+    "UPDATE bank_decision SET intake = 1": "the entry was not known yet",
+    "UPDATE bank_file SET known = 3": "counts other entries that were known",
+    "DELETE FROM payout_step WHERE step = 'paid' AND affiliate = 1":
+        "bank entry 1: its payout was not settled",
+}  # fmt: skip
+
+
+def test_verify_finds_what_was_altered(exported: Program, database_url: str) -> None:
     bank(exported, "1.xml", camt(*STATEMENT))
-    said(exported, "8", "--not-ours") if "DELETE FROM bank_entry" not in statement else None
-    change(database_url, statement)
+    said(exported, "8", "--not-ours")
+    change(database_url, next(iter(ALTERED)))
+    with writing(connect(database_url)) as connection:
+        for statement in [*ALTERED][1:]:
+            connection.exec_driver_sql(statement)
+        found = "\n".join(faults(connection))
+    assert [each for each in ALTERED.values() if each not in found] == []
     proved = exported("verify")
     assert proved.code == 5
-    assert found in proved.out + proved.err
+    assert "matching it anew finds something else" in proved.out + proved.err

@@ -162,7 +162,9 @@ def clipped(text: str) -> str:
     'to …2051, thanks'
     """
     plain = "".join(char if char.isprintable() else " " for char in text)
-    masked = _ACCOUNT.sub(lambda found: f"…{found[0][-TAIL:]}", " ".join(plain.split()))
+    masked = _ACCOUNT.sub(
+        lambda found: f"…{found[0].replace(' ', '')[-TAIL:]}", " ".join(plain.split())
+    )
     return masked[:MOST_TEXT]
 
 
