@@ -27,9 +27,11 @@ from commission_engine.cli.common import (
     listing,
     looking,
     open_book,
+    out,
     print_json,
     say,
     settings_of,
+    table_of,
 )
 from commission_engine.cli.payouts_shared import DryRun, Why, circumstances
 from commission_engine.finance.reconcile import read as reader
@@ -331,4 +333,8 @@ def report_(
     ]
     names = ["currency", *(name.removesuffix("_minor") for name in amounts)]
     schema = {**dict.fromkeys(names, pl.String), "waiting_entries": pl.Int64}
-    listing(pl.DataFrame(rows, schema=schema), how, 0, "exported payouts")
+    shown = pl.DataFrame(rows, schema=schema)
+    if how is Form.TABLE and shown.height:
+        out.print(table_of(shown, names[1:]))
+    else:
+        listing(shown, how, 0, "exported payouts")
