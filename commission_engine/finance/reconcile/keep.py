@@ -57,7 +57,7 @@ def reconcile(
     rows, entries = _new(connection, found)
     told = [Told.of(each) for each in entries]
     number = runs.last_intake(connection)
-    judged = Past(connection, plan, told).at(number).judge(told)
+    judged = Past(connection, plan, told).at(number, told).judge(told)
     rows = rows.with_columns(_verdicts(judged)).select(*STORED).cast(pl.Schema(STORED))
     known = len(found.file.entries) - len(entries)
     _keep(connection, found, rows, known, given)

@@ -12,8 +12,9 @@ from commission_engine.book.connect import Connection
 from commission_engine.calendar import Day, Zone
 from commission_engine.finance.reconcile.entry import Said, ours_in
 from commission_engine.finance.reconcile.match import SURE, Key, Sent, Told, World
-from commission_engine.finance.references import SHORT
+from commission_engine.finance.references import SHORT, long_reference, short_reference
 from commission_engine.ledger.life import State
+from commission_engine.money import Minor
 from commission_engine.plan.terms import Plan
 from commission_engine.publish.ids import payout_ids
 
@@ -36,26 +37,44 @@ class Past:
         wanted = _about(sent.with_columns(ids), told)
         mine = steps.join(wanted, on=payouts.KEY, how="semi")
         self._zone = Zone(plan.timezone)
-        self._sent = list(self._made(wanted, mine))
+        self._by_reference: dict[str, Sent] = {}
+        self._by_amount: dict[tuple[str, Minor], list[Sent]] = {}
+        for each in self._made(wanted, mine):
+            self._by_reference[long_reference(each.payout_id)] = each
+            self._by_reference[short_reference(each.payout_id)] = each
+            self._by_amount.setdefault((each.code, each.amount_minor), []).append(each)
         assigned = book.assigned(connection, [str(each) for each in SURE])
         of_whom = assigned.join(wanted.select("affiliate").unique(), on="affiliate", how="semi")
-        self._assigned = of_whom.rows(named=True)
-        self._whose = wanted["affiliate"].unique()
+        self._assigned: dict[int, list[dict[str, Any]]] = {}
+        for row in of_whom.iter_rows(named=True):
+            self._assigned.setdefault(row["affiliate"], []).append(row)
 
-    def at(self, known: int) -> World:
-        """What was known at an intake."""
-        before = [row for row in self._assigned if row["intake"] <= known]
+    def at(self, known: int, told: Sequence[Told]) -> World:
+        """What was known at an intake of the payouts that these entries can be about."""
+        mine: dict[Key, Sent] = {}
+        for each in told:
+            named = [self._by_reference.get(reference) for reference in ours_in(each.reference)]
+            alike = self._by_amount.get((each.code, each.amount_minor), [])
+            mine.update((one.key, one) for one in (*named, *alike) if one is not None)
+        whose = {whose for _, whose, _ in mine}
+        before = [
+            row
+            for each in sorted(whose)
+            for row in self._assigned.get(each, ())
+            if row["intake"] <= known
+        ]
         tails: dict[int, set[str]] = {}
         for row in before:
             if row["payee_tail"]:
                 tails.setdefault(row["affiliate"], set()).add(row["payee_tail"])
+        numbers = pl.Series(sorted(whose), dtype=pl.Int64)
         return World(
             known,
-            self._sent,
+            [mine[key] for key in sorted(mine)],
             [(key_of(row), Said(row["said"])) for row in before],
             frozenset(code for code, first in self._first.items() if first <= known),
-            payouts.names(self._connection, self._whose, known),
-            {whose: frozenset(ends) for whose, ends in tails.items()},
+            payouts.names(self._connection, numbers, known),
+            {each: frozenset(ends) for each, ends in tails.items()},
         )
 
     def _made(self, wanted: pl.DataFrame, steps: pl.DataFrame) -> Iterable[Sent]:

@@ -31,7 +31,8 @@ def faults(connection: Connection) -> Iterator[str]:
     past = Past(connection, plan, told_of(rows))
     for (number,), part in rows.group_by("intake", maintain_order=True):
         # What a file has stepped was learned after it, so it was not known when it was matched.
-        judged = past.at(int(str(number)) - 1).judge(told_of(part))
+        told = told_of(part)
+        judged = past.at(int(str(number)) - 1, told).judge(told)
         unlike = [
             row["id"]
             for row, found in zip(part.iter_rows(named=True), judged, strict=True)
