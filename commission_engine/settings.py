@@ -39,6 +39,7 @@ class Settings:
     documents: Setting
     formats: Setting
     payouts_approval: Setting
+    bank_accounts: Setting
     bounds_run_times_median: Setting
     bounds_median_of: Setting
     bounds_median_after: Setting
@@ -100,7 +101,7 @@ BOUNDS = (
 NAMES = (
     "database", "out", "sources", "lines.store", "documents", "formats",
     *(f"bounds.{name}" for name in BOUNDS),
-    "payouts.approval",
+    "payouts.approval", "bank.accounts",
     "log.format", "log.file", "metrics.textfile", *(f"hooks.{event}" for event in hooks.EVENTS),
     *(f"schedule.{name}" for name in timetable.NAMES),
     *(f"bank.{name}" for name in debtor.NAMES),
@@ -190,7 +191,7 @@ def _flat(read: Mapping[str, Any], origin: str) -> dict[str, Any]:
 def _from_text(name: str, text: str) -> Any:
     """The value that a text of the environment says; the text itself where it says none."""
     parts = [part.strip() for part in text.split(",")]
-    if name == "formats":
+    if name in ("formats", "bank.accounts"):
         return parts
     if name == "bounds.payout" and all("=" in part for part in parts):
         return {code.strip(): amount.strip() for code, _, amount in (
@@ -213,6 +214,9 @@ def _impossible(name: str, value: Any) -> str:
             not isinstance(value, list) or not value or any(each not in FORMATS for each in value)
         )
         return f"{value!r} is not a list of {', '.join(FORMATS)}" if wrong else ""
+    if name == "bank.accounts":
+        texts = isinstance(value, list) and all(isinstance(each, str) and each for each in value)
+        return "" if texts else f"{value!r} is not a list of account numbers in quotes"
     if name.startswith("bounds."):
         return bounds.fault(name.removeprefix("bounds."), value)
     if name.startswith("hooks."):

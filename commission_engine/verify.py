@@ -4,11 +4,12 @@ It looks and never repairs. What differs is named with its place, and both value
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeAlias
 
 import polars as pl
 
@@ -31,6 +32,9 @@ from commission_engine.trail import prove_anchor, prove_trail
 from commission_engine.tree.show import check
 
 LAST_DAY = 2**31
+
+Part: TypeAlias = tuple[str, Callable[[Connection], Iterable[str]]]
+"""A part of a book: its name, and what finds what is wrong with it."""
 
 
 @dataclass(slots=True)
@@ -60,12 +64,14 @@ def verify(
     kept_in: str | None = None,
     proved: Proved | None = None,
     sums: bool = True,
+    further: Sequence[Part] = (),
 ) -> Proof:
     """Prove the whole book and, where `out` is given, the files below it.
 
     `kept_in` is where the book's lines are, if they are in segments that have been moved. Whoever
     keeps what is `proved` and proves a book again and again derives each run once. Without `sums`
-    nothing is looked at but the runs that are not proved.
+    nothing is looked at but the runs that are not proved. `further` are parts of the book that are
+    proved by what is built upon it.
     """
     proof, proved = Proof(), proved or Proved()
     with reading(engine) as connection:
@@ -82,6 +88,10 @@ def verify(
                 proof.differences += _run(connection, store, completed[:place], run, used, proof)
         if sums:
             _sums(connection, used, say, proof)
+            for name, find in further:
+                say(name)
+                with _told(proof, name):
+                    proof.differences += find(connection)
         for run in new if out is not None else ():
             say(f"files of {date_of(run.day)}")
             with _told(proof, f"files of {date_of(run.day)}"):

@@ -38,6 +38,8 @@ RUNNABLE = (
     "docs/bounds.md", "docs/payouts.md", "docs/watching.md", "docs/corrections.md",
     "docs/exports.md", "docs/journals.md",
     "docs/bounds.md", "docs/payouts.md", "docs/bank.md", "docs/watching.md", "docs/corrections.md",
+    "docs/bounds.md", "docs/payouts.md", "docs/reconcile.md", "docs/watching.md",
+    "docs/corrections.md",
 )  # fmt: skip
 BLOCK = re.compile(r"^```(\w*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")

@@ -61,6 +61,7 @@ ENVIRONMENT = {
     "COMMISSION_BOUNDS_PAYOUT": "USD=10.00, JPY=5",
     "COMMISSION_BOUNDS_LINES_PER_BENEFICIARY": "7",
     "COMMISSION_PAYOUTS_APPROVAL": "two-person",
+    "COMMISSION_BANK_ACCOUNTS": "DE02120300000000202051, 1234567890",
     "COMMISSION_LOG_FORMAT": "json",
     "COMMISSION_LOG_FILE": "runs.log",
     "COMMISSION_METRICS_TEXTFILE": "commission.prom",
@@ -104,6 +105,10 @@ NOT_WATCHED = {
 }
 ONE_PERSON = {"payouts.approval": Setting("one-person", "default")}
 TWO_PERSON = {"payouts.approval": Setting("two-person", "COMMISSION_PAYOUTS_APPROVAL")}
+ANY_ACCOUNT = {"bank.accounts": Setting([], "default")}
+OWN_ACCOUNTS = {
+    "bank.accounts": Setting(["DE02120300000000202051", "1234567890"], "COMMISSION_BANK_ACCOUNTS")
+}
 NO_SCHEDULE = {
     "schedule.at": Setting("02:30", "default"),
     "schedule.zone": Setting("plan", "default"),
@@ -199,6 +204,7 @@ def test_without_any_source_the_defaults_hold() -> None:
         **NO_SCHEDULE,
         **NO_BANK,
         **ONE_PERSON,
+        **ANY_ACCOUNT,
         **NOT_WATCHED,
     }
 
@@ -219,6 +225,7 @@ def test_the_file_goes_before_the_defaults() -> None:
         **NO_SCHEDULE,
         **NO_BANK,
         **ONE_PERSON,
+        **ANY_ACCOUNT,
         **NOT_WATCHED,
         "bounds.payout": Setting({"USD": "1.00"}, "config/engine.toml"),
     }
@@ -237,6 +244,7 @@ def test_the_environment_goes_before_the_file() -> None:
         **SCHEDULE_OF_THE_ENVIRONMENT,
         **BANK_OF_THE_ENVIRONMENT,
         **TWO_PERSON,
+        **OWN_ACCOUNTS,
         **WATCHED_BY_THE_ENVIRONMENT,
     }
 
@@ -254,6 +262,7 @@ def test_an_option_goes_before_everything() -> None:
         **SCHEDULE_OF_THE_ENVIRONMENT,
         **BANK_OF_THE_ENVIRONMENT,
         **TWO_PERSON,
+        **OWN_ACCOUNTS,
         **WATCHED_BY_THE_ENVIRONMENT,
     }
 
@@ -312,6 +321,10 @@ def test_unknown_names_are_told() -> None:
             "config/engine.toml: formats: ['csv', 'docx'] is not a list of csv",
         ),
         ('formats = [["csv"]]\n', "config/engine.toml: formats: [['csv']] is not a list of csv"),
+        (
+            "[bank]\naccounts = 7\n",
+            "config/engine.toml: bank.accounts: 7 is not a list of account numbers in quotes",
+        ),
     ],
 )
 def test_an_impossible_value_is_refused(text: str, message: str) -> None:

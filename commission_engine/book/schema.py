@@ -28,6 +28,7 @@ from commission_engine.book.columns import (
 from commission_engine.book.columns import metadata as metadata
 from commission_engine.book.schema_bank import payee
 from commission_engine.book.schema_people import minimum_override, payout_step
+from commission_engine.book.schema_reconcile import bank_decision, bank_entry
 
 # -- facts, each with the intake by which the engine learned it
 
@@ -341,6 +342,8 @@ lease = table(  # who works on the book, since when; one row
 
 PEOPLE_SAID = (release, payout_step, minimum_override, payee)
 """What people say of holds, payouts and payees: each row is one that its intake has accepted."""
+PEOPLE_SAID = (release, payout_step, minimum_override, bank_entry, bank_decision)
+"""What people and banks say of holds and payouts: each row is one that its intake has accepted."""
 
 APPEND_ONLY = tuple(
     table.name for table in metadata.sorted_tables if table.name not in ("cap_total", "lease")

@@ -25,6 +25,7 @@ from commission_engine.cli import (
     payees,
     payouts,
     plan,
+    reconcile,
     replay,
     run,
     runs,
@@ -51,6 +52,7 @@ app.command("lines")(look.lines)
 app.command("statements")(look.statements)
 app.add_typer(payouts.app, name="payouts")
 app.add_typer(payees.app, name="payees")
+app.add_typer(reconcile.app, name="reconcile")
 app.command("balances")(look.balances)
 app.command("rejects")(look.rejects)
 app.command("holds")(holds.holds)

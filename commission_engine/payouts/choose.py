@@ -92,7 +92,8 @@ def _of_ids(connection: Connection, plan: Plan, ids: Sequence[str]) -> pl.DataFr
     days = dict.fromkeys(_day_of(each) for each in ids)
     parts = [book.payouts(connection, book.of_run(day)) for day in sorted(days)]
     found = _with_ids(pl.concat(parts), plan).filter(pl.col("payout_id").is_in(ids))
-    missing = [each for each in ids if each not in set(found["payout_id"])]
+    there = set(found["payout_id"])
+    missing = [each for each in ids if each not in there]
     if missing:
         raise _no_such(missing[0])
     return found

@@ -1,5 +1,7 @@
 """What the bank said of exported payouts, and the override of the minimum."""
 
+from collections.abc import Mapping, Sequence
+
 import polars as pl
 
 from commission_engine.book import audit, facts, runs, views
@@ -50,16 +52,51 @@ def mark(
     news = described(connection, news, runs.last_intake(connection))
     if not news.height:
         return Changed(news, before)
-    what = facts.Intake(book.MARK, given.now, given.who)
-    number = facts.open_intake(connection, what, news.height, 0, 0)
     steps = [
         (part, Step(to, batch, reason))
         for (batch,), part in news.group_by("batch", maintain_order=True)
     ]
-    added = book.add_steps(connection, number, steps)
-    told = {"to": str(to), "reason": reason, "payouts": news.height, "totals": totals(news)}
-    audit.learned(connection, given.signed, number, told, added)
+    _learn(connection, news, steps, given, {"to": str(to), "reason": reason})
     return Changed(news, before)
+
+
+def mark_each(
+    connection: Connection,
+    why: Mapping[str, str],
+    to: State,
+    given: Circumstances,
+    told: Mapping[str, str],
+) -> Changed:
+    """The same for payouts by id, each with its own reason, as one intake: what a bank has said of
+    them, so what was paid may have been sent back. `told` goes into the audit trail."""
+    found = select(connection, plan_of_book(connection), Wanted(tuple(why)))
+    for row in found.iter_rows(named=True):
+        _refuse(row["payout_id"], State(row["status"]), to, sent_back=True)
+    news = found.filter(pl.col("status") != str(to))
+    news = news.with_columns(
+        why=pl.col("payout_id").replace_strict(dict(why), return_dtype=pl.String)
+    )
+    if news.height:
+        steps = [
+            (part, Step(to, batch, reason))
+            for (batch, reason), part in news.group_by("batch", "why", maintain_order=True)
+        ]
+        _learn(connection, news, steps, given, {"to": str(to), **told})
+    return Changed(news, found.height - news.height)
+
+
+def _learn(
+    connection: Connection,
+    news: pl.DataFrame,
+    steps: Sequence[tuple[pl.DataFrame, Step]],
+    given: Circumstances,
+    told: Mapping[str, str],
+) -> None:
+    what = facts.Intake(book.MARK, given.now, given.who)
+    number = facts.open_intake(connection, what, news.height, 0, 0)
+    added = book.add_steps(connection, number, steps)
+    said = {**told, "payouts": news.height, "totals": totals(news)}
+    audit.learned(connection, given.signed, number, said, added)
 
 
 def _refuse(payout_id: str, state: State, to: State, *, sent_back: bool) -> None:
