@@ -74,7 +74,7 @@ def _copied(template: str, name: str) -> str:
 def _say(server: str, *statements: str) -> None:
     with psycopg.connect(server, autocommit=True) as connection:
         for statement in statements:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
 
 def _written(folder: Path, files: Files) -> None:

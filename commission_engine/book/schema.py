@@ -340,10 +340,9 @@ lease = table(  # who works on the book, since when; one row
     big("token"),
 )
 
-PEOPLE_SAID = (release, payout_step, minimum_override, payee)
-"""What people say of holds, payouts and payees: each row is one that its intake has accepted."""
-PEOPLE_SAID = (release, payout_step, minimum_override, bank_entry, bank_decision)
-"""What people and banks say of holds and payouts: each row is one that its intake has accepted."""
+PEOPLE_SAID = (release, payout_step, minimum_override, payee, bank_entry, bank_decision)
+"""What people and banks say of holds, payouts and payees: each row is one that its intake has
+accepted."""
 
 APPEND_ONLY = tuple(
     table.name for table in metadata.sorted_tables if table.name not in ("cap_total", "lease")
