@@ -19,6 +19,7 @@ from commission_engine.book.lines import LineStore, where_kept
 from commission_engine.calendar import date_of
 from commission_engine.decide.used import UsedInMemory
 from commission_engine.derive import Derivation, beside
+from commission_engine.finance.close import prove as close
 from commission_engine.ledger.accounts import SIDES, Kind
 from commission_engine.ledger.available import as_booked_now
 from commission_engine.night import Say, record_of
@@ -82,6 +83,10 @@ def verify(
                 proof.differences += _run(connection, store, completed[:place], run, used, proof)
         if sums:
             _sums(connection, used, say, proof)
+            say("closings")
+            with _told(proof, "closings"):
+                proof.differences += close.faults(connection, store, out)
+                proof.notes += close.notes(connection, out)
         for run in new if out is not None else ():
             say(f"files of {date_of(run.day)}")
             with _told(proof, f"files of {date_of(run.day)}"):

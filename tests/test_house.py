@@ -29,9 +29,10 @@ LAYERS = (
     ("holding", "trail", "further", "metrics"),
     ("imports", "night"),
     ("derive", "payouts", "compare", "corrected"),
-    ("plan_apply", "moves", "releases", "correct", "verify", "explain", "dump"),
+    ("plan_apply", "moves", "releases", "correct", "explain", "dump"),
     ("folder_import", "replay"),
     ("sources", "finance"),
+    ("verify",),
     ("cli",),
     ("jobs",),
     ("__main__",),
@@ -59,6 +60,8 @@ HOMES = {
     "obstore": {"segments", "commission_engine/sources/objects.py"},
     "pyspark": {"spark"},
     "pyarrow": {"spark"},
+    "xlsxwriter": {"commission_engine/finance/close/workbook.py"},
+    "typst": {"commission_engine/finance/close/paper.py"},
 }
 
 # Nothing here knows the time, the machine, chance, or a binary fraction.

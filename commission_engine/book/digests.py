@@ -145,6 +145,10 @@ KEYS = {
     "proposal_end": "intake",
     "archived": "intake",
     "archive_home": "intake",
+    "closing": "intake",
+    "refusal_waiver": "intake",
+    "reopen_request": "intake",
+    "reopening": "intake",
 }
 """The tables whose rows the audit trail binds, and the column that says which row binds them."""
 

@@ -11,6 +11,7 @@ from commission_engine.cli import (
     audit,
     backfill,
     care,
+    close,
     correct,
     db,
     decide,
@@ -54,6 +55,9 @@ app.command("status")(status.status)
 app.command("adjust")(correct.adjust_)
 app.command("true-up")(correct.true_up_)
 app.add_typer(correct.app, name="corrections")
+app.command("close")(close.close_)
+app.command("closings")(close.closings)
+app.command("reopen")(close.reopen)
 app.add_typer(tree.app, name="tree")
 app.command("explain")(explain.explain)
 app.command("verify")(care.verify)

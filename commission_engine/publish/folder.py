@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from hashlib import file_digest
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -44,6 +45,11 @@ class Draft:
     def write(self, made: Made) -> None:
         """Raises CommissionError where that cannot be."""
         self._names.append(_write(self._aside / made.name, made))
+
+    def sha256(self, name: str) -> str:
+        """Of a file that was written, as the disk has it."""
+        with (self._aside / name).open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
 
     def appear(self) -> Published:
         """One rename, when everything is on the disk."""

@@ -1,0 +1,129 @@
+"""Closed months, and that no run comes into them any more.
+
+Revision ID: 0014
+Revises: 0011
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0014"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+SMALL = sa.SmallInteger().with_variant(sa.Integer(), "sqlite")
+BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+ADDED_TO_ONLY = ("closing", "refusal_waiver", "reopen_request", "reopening")
+
+# Whether a run's date is in or before a period that is closed and was not opened again.
+CLOSED = """\
+NEW.day <= (
+    SELECT max(c.last_day) FROM closing c
+    WHERE NOT EXISTS (SELECT 1 FROM reopening r WHERE r.closing = c.intake))
+"""
+
+
+def upgrade() -> None:
+    op.create_table(
+        "closing",
+        sa.Column("intake", BIG, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("first_day", sa.Integer(), nullable=False),
+        sa.Column("last_day", sa.Integer(), nullable=False),
+        sa.Column("last_run", BIG, nullable=False),
+        sa.Column("head", BIG, nullable=False),
+        sa.Column("head_hash", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("files", sa.Text(), nullable=False),
+        sa.Column("made_with", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("intake", name="pk_closing"),
+        sa.UniqueConstraint("name", name="uq_closing_name"),
+        sa.ForeignKeyConstraint(["intake"], ["intake.id"], name="fk_closing_intake"),
+        sa.ForeignKeyConstraint(["last_run"], ["run.day"], name="fk_closing_last_run"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "refusal_waiver",
+        sa.Column("refusal", BIG, nullable=False),
+        sa.Column("intake", BIG, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("refusal", name="pk_refusal_waiver"),
+        sa.ForeignKeyConstraint(["refusal"], ["refusal.id"], name="fk_refusal_waiver_refusal"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "reopen_request",
+        sa.Column("intake", BIG, nullable=False),
+        sa.Column("closing", BIG, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("intake", name="pk_reopen_request"),
+        sa.ForeignKeyConstraint(["intake"], ["intake.id"], name="fk_reopen_request_intake"),
+        sa.ForeignKeyConstraint(["closing"], ["closing.intake"], name="fk_reopen_request_closing"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "reopening",
+        sa.Column("intake", BIG, nullable=False),
+        sa.Column("request", BIG, nullable=False),
+        sa.Column("closing", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("intake", name="pk_reopening"),
+        sa.UniqueConstraint("request", name="uq_reopening_request"),
+        sa.UniqueConstraint("closing", name="uq_reopening_closing"),
+        sa.ForeignKeyConstraint(["intake"], ["intake.id"], name="fk_reopening_intake"),
+        sa.ForeignKeyConstraint(
+            ["request"], ["reopen_request.intake"], name="fk_reopening_request"
+        ),
+        sa.ForeignKeyConstraint(["closing"], ["closing.intake"], name="fk_reopening_closing"),
+        sqlite_strict=True,
+    )
+    _refuse("run", "respects_closings", CLOSED, "its date is in a period that is closed")
+    for name in ADDED_TO_ONLY:
+        if op.get_bind().dialect.name == "sqlite":
+            for verb in ("update", "delete"):
+                op.execute(
+                    f"CREATE TRIGGER {name}_refuses_{verb} BEFORE {verb} ON {name} BEGIN"
+                    f" SELECT RAISE(ABORT, '{name} is only ever added to: {verb} refused'); END"
+                )
+        else:
+            op.execute(
+                f"CREATE TRIGGER {name}_refuses_change BEFORE UPDATE OR DELETE OR TRUNCATE"
+                f" ON {name} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+            )
+
+
+def _refuse(table: str, rule: str, condition: str, said: str) -> None:
+    """Let the database refuse a new row of `table` that meets a condition."""
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(
+            f"CREATE TRIGGER {table}_{rule} BEFORE INSERT ON {table} WHEN {condition} BEGIN"
+            f" SELECT RAISE(ABORT, '{table}: {said}'); END"
+        )
+        return
+    op.execute(
+        f"CREATE FUNCTION {table}_{rule}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" IF {condition} THEN RAISE EXCEPTION '{table}: {said}'"
+        " USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER {table}_{rule} BEFORE INSERT ON {table}"
+        f" FOR EACH ROW EXECUTE FUNCTION {table}_{rule}()"
+    )
+
+
+def _refuse_no_more(table: str, rule: str) -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(f"DROP TRIGGER {table}_{rule}")
+    else:
+        op.execute(f"DROP TRIGGER {table}_{rule} ON {table}")
+        op.execute(f"DROP FUNCTION {table}_{rule}()")
+
+
+def downgrade() -> None:
+    """Refused once a month was closed: an older program would run dates of it."""
+    if op.get_bind().exec_driver_sql("SELECT count(*) FROM closing").scalar_one():
+        raise RuntimeError("months of this book are closed: older revisions do not respect that")
+    _refuse_no_more("run", "respects_closings")
+    for name in reversed(ADDED_TO_ONLY):
+        op.drop_table(name)
