@@ -263,14 +263,15 @@ def misfits(connection: sa.Connection) -> list[str]:
     for table, column, kind in kinds:
         query = sa.select(column).outerjoin(intake, intake.c.id == column)
         wrong = sa.or_(intake.c.kind.is_(None), intake.c.kind != kind)
-        for number in connection.execute(query.where(wrong).distinct().order_by(column)).scalars():
-            found.append(f"table {table.name}: a row was not learned by its intake {number}")
+        numbers = connection.execute(query.where(wrong).distinct().order_by(column)).scalars()
+        found += [f"table {table.name}: a row was not learned by intake {each}" for each in numbers]
     query = sa.select(run.c.day, run.c.intake, closing.c.intake, closing.c.name).where(
         run.c.intake >= closing.c.intake, run.c.day <= closing.c.last_day,
         ~sa.exists().where(
             reopening.c.closing == closing.c.intake, reopening.c.intake <= run.c.intake
         ),
     )  # fmt: skip
-    for row in connection.execute(query.order_by(run.c.day)):
-        found.append(f"closing {row.name}: the date {date_of(row.day)} was run into it")
-    return found
+    return found + [
+        f"closing {row.name}: the date {date_of(row.day)} was run into it"
+        for row in connection.execute(query.order_by(run.c.day))
+    ]

@@ -149,6 +149,8 @@ KEYS = {
     "refusal_waiver": "intake",
     "reopen_request": "intake",
     "reopening": "intake",
+    "tax_document": "intake",
+    "invoice": "intake",
 }
 """The tables whose rows the audit trail binds, and the column that says which row binds them."""
 

@@ -195,6 +195,11 @@ def names(connection: sa.Connection, whose: pl.Series, known: int) -> Mapping[in
     return dict(_profiles(connection, whose, known, profile.c.name))
 
 
+def countries(connection: sa.Connection, whose: pl.Series, known: int) -> Mapping[int, str]:
+    """The latest country known at intake `known` of those of these affiliates who have one."""
+    return dict(_profiles(connection, whose, known, profile.c.country))
+
+
 def ids(connection: sa.Connection, whose: pl.Series) -> Mapping[int, str]:
     """The ids of these affiliates, by number."""
     with bulk.listed(connection, whose) as asked:

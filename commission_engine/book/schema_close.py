@@ -1,9 +1,16 @@
-"""The tables of closed months: what was closed, what was waived for it, what was opened again. See
-schema.py."""
+"""The tables of closed months and of tax: what was closed, waived, opened again; documents, invoice
+numbers. See schema.py."""
 
-from sqlalchemy import Column, ForeignKey, Text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Text,
+)
 
-from commission_engine.book.columns import big, day, table, text
+from commission_engine.book.columns import big, day, key, keyed, small, table, text
 
 # A trigger of migration 0014 refuses a run whose date is in or before a period that is closed.
 closing = table(  # a closed period: no run may come into it, or before it, any more
@@ -40,3 +47,41 @@ reopening = table(  # a second person has confirmed it: the closing holds no mor
     Column("request", ForeignKey("reopen_request.intake"), nullable=False, unique=True),
     Column("closing", ForeignKey("closing.intake"), nullable=False, unique=True),
 )
+
+# -- tax
+
+tax_document = table(  # what an affiliate has given for the tax office; the latest intake holds
+    "tax_document",
+    Column("intake", ForeignKey("intake.id"), primary_key=True, autoincrement=False),
+    big("affiliate"),
+    text("kind"),  # w9, w8, none
+    day("signed_day"),
+    day("expires_day"),  # the last day on which it is good; tax.NEVER: for ever
+    text("reason"),
+)
+
+# A trigger of migration 0014 lets a number follow only the last one of its prefix.
+invoice = keyed(  # a self-billing invoice: the number that a payout has, once and for ever
+    "invoice",
+    Column("prefix", Text, primary_key=True),
+    key("number"),
+    big("intake"),
+    big("run_day"),
+    big("affiliate"),
+    small("currency"),
+    day("issued_day"),
+    text("country"),  # of the affiliate, as known then
+    text("treatment"),  # of VAT: added, contained, none
+    text("rate"),
+    big("amount_minor"),  # of the payout
+    big("vat_minor"),
+    text("issuer"),  # JSON: the legal entity as it was then
+    ForeignKeyConstraint(
+        ["run_day", "affiliate", "currency"],
+        ["payout.run_day", "payout.affiliate", "payout.currency"],
+    ),
+    CheckConstraint("number > 0", name="counted"),
+)
+
+# Keeps: a payout has one number.
+Index("uq_invoice_payout", invoice.c.run_day, invoice.c.affiliate, invoice.c.currency, unique=True)

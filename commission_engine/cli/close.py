@@ -144,8 +144,8 @@ def closings(
 
 
 _COLUMNS = (
-    "closing", "until", "state", "closed_at", "closed_by", "reopened_at", "asked_by", "confirmed_by",
-    "reason",
+    "pack", "until", "state", "closed_at", "closed_by", "reopened_at", "asked_by",
+    "confirmed_by", "reason",
 )  # fmt: skip
 
 
@@ -191,8 +191,11 @@ def reopen(
     with at_work(open_book(settings), f"reopen {month}") as worker:
         wish, new = again(lambda: unit(worker))
     if as_json:
-        print_json({"month": month, "reopened": bool(wish.reopened), "reason": wish.reason,
-                    "asked_by": wish.asked_by, "confirmed_by": wish.confirmed_by, "new": new})  # fmt: skip
+        told = {
+            "month": month, "reopened": bool(wish.reopened), "reason": wish.reason,
+            "asked_by": wish.asked_by, "confirmed_by": wish.confirmed_by, "new": new,
+        }  # fmt: skip
+        print_json(told)
     elif wish.reopened:
         say(f"{month} is open again: {escape(wish.reason)}")
     else:

@@ -1,4 +1,5 @@
-"""Closed months, and that no run comes into them any more.
+"""Closed months, and that no run comes into them any more; documents for the tax office, and invoice
+numbers without gaps.
 
 Revision ID: 0014
 Revises: 0011
@@ -15,13 +16,21 @@ depends_on = None
 SMALL = sa.SmallInteger().with_variant(sa.Integer(), "sqlite")
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-ADDED_TO_ONLY = ("closing", "refusal_waiver", "reopen_request", "reopening")
+ADDED_TO_ONLY = (
+    "closing", "refusal_waiver", "reopen_request", "reopening", "tax_document", "invoice",
+)  # fmt: skip
 
 # Whether a run's date is in or before a period that is closed and was not opened again.
 CLOSED = """\
 NEW.day <= (
     SELECT max(c.last_day) FROM closing c
     WHERE NOT EXISTS (SELECT 1 FROM reopening r WHERE r.closing = c.intake))
+"""
+
+# Whether a number leaves a gap behind the last one of its prefix.
+GAP = """\
+NEW.number > 1 + coalesce(
+    (SELECT max(i.number) FROM invoice i WHERE i.prefix = NEW.prefix), 0)
 """
 
 
@@ -78,6 +87,47 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["closing"], ["closing.intake"], name="fk_reopening_closing"),
         sqlite_strict=True,
     )
+    op.create_table(
+        "tax_document",
+        sa.Column("intake", BIG, nullable=False),
+        sa.Column("affiliate", BIG, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("signed_day", sa.Integer(), nullable=False),
+        sa.Column("expires_day", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("intake", name="pk_tax_document"),
+        sa.ForeignKeyConstraint(["intake"], ["intake.id"], name="fk_tax_document_intake"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "invoice",
+        sa.Column("prefix", sa.Text(), nullable=False),
+        sa.Column("number", BIG, nullable=False),
+        sa.Column("intake", BIG, nullable=False),
+        sa.Column("run_day", BIG, nullable=False),
+        sa.Column("affiliate", BIG, nullable=False),
+        sa.Column("currency", SMALL, nullable=False),
+        sa.Column("issued_day", sa.Integer(), nullable=False),
+        sa.Column("country", sa.Text(), nullable=False),
+        sa.Column("treatment", sa.Text(), nullable=False),
+        sa.Column("rate", sa.Text(), nullable=False),
+        sa.Column("amount_minor", BIG, nullable=False),
+        sa.Column("vat_minor", BIG, nullable=False),
+        sa.Column("issuer", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("prefix", "number", name="pk_invoice"),
+        sa.ForeignKeyConstraint(
+            ["run_day", "affiliate", "currency"],
+            ["payout.run_day", "payout.affiliate", "payout.currency"],
+            name="fk_invoice_run_day_affiliate_currency",
+        ),
+        sa.CheckConstraint("number > 0", name=op.f("ck_invoice_counted")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "uq_invoice_payout", "invoice", ["run_day", "affiliate", "currency"], unique=True
+    )
+    _refuse("invoice", "has_no_gap", GAP, "its number does not follow the last one")
     _refuse("run", "respects_closings", CLOSED, "its date is in a period that is closed")
     for name in ADDED_TO_ONLY:
         if op.get_bind().dialect.name == "sqlite":
@@ -121,9 +171,13 @@ def _refuse_no_more(table: str, rule: str) -> None:
 
 
 def downgrade() -> None:
-    """Refused once a month was closed: an older program would run dates of it."""
+    """Refused once a month was closed, which an older program would not respect, or an invoice has a
+    number, which would be given again."""
     if op.get_bind().exec_driver_sql("SELECT count(*) FROM closing").scalar_one():
         raise RuntimeError("months of this book are closed: older revisions do not respect that")
+    if op.get_bind().exec_driver_sql("SELECT count(*) FROM invoice").scalar_one():
+        raise RuntimeError("invoices of this book have numbers: older revisions would lose them")
+    _refuse_no_more("invoice", "has_no_gap")
     _refuse_no_more("run", "respects_closings")
     for name in reversed(ADDED_TO_ONLY):
         op.drop_table(name)

@@ -41,11 +41,9 @@ def obstacles(
         *_proposed(connection),
     ]
     if differences:
-        said = _some(list(differences), "; ")
-        found.append(
-            Obstacle("verify", f"the book does not agree: {said}", len(differences),
-                     "commission verify")
-        )  # fmt: skip
+        count = len(differences)
+        says = f"the book has {_counted(count, 'difference')}, the first: {differences[0]}"
+        found.append(Obstacle("verify", says, count, "commission verify"))
     return found
 
 

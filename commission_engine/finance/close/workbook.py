@@ -7,7 +7,6 @@ from io import BytesIO
 from typing import Any
 
 import polars as pl
-import xlsxwriter
 
 from commission_engine.calendar import date_of
 from commission_engine.finance.close.figures import Figures, Table
@@ -26,6 +25,8 @@ _WIDEST = 60
 def workbook(told: Figures, period: Period) -> bytes:
     """The figures, a sheet for each table. Amounts are numbers as long as a spreadsheet can hold
     them exactly, and texts beyond that; a text is never taken for a formula or a link."""
+    import xlsxwriter  # here, because most commands need it not
+
     content = BytesIO()
     options = {
         "constant_memory": True,
