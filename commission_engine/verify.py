@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from commission_engine import corrected
-from commission_engine.book import caps, facts, holds, runs, views
+from commission_engine.book import caps, facts, holds, runs, tax, views
 from commission_engine.book.connect import Connection, Engine, reading
 from commission_engine.book.lines import LineStore, where_kept
 from commission_engine.calendar import date_of
@@ -87,6 +87,8 @@ def verify(
             with _told(proof, "closings"):
                 proof.differences += close.faults(connection, store, out)
                 proof.notes += close.notes(connection, out)
+            with _told(proof, "tax"):
+                proof.differences += tax.misfits(connection)
         for run in new if out is not None else ():
             say(f"files of {date_of(run.day)}")
             with _told(proof, f"files of {date_of(run.day)}"):

@@ -51,13 +51,8 @@ SPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh migrated book, in SQLite where a test does not ask for more."""
-    url: str = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
-    return url
-
-
-BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
 def month(commission: Program, folder: Path, earnings: str = EARNINGS) -> None:
@@ -101,10 +96,7 @@ def cell_text(cell: ElementTree.Element) -> str:
     )
 
 
-@BOTH
-def test_a_month_is_closed_and_stays_closed(
-    commission: Program, database_url: str, tmp_path: Path
-) -> None:
+def test_a_month_is_closed_and_stays_closed(commission: Program, tmp_path: Path) -> None:
     month(commission, tmp_path)
     assert opened(commission) == [("refused rows", 1)]
     done = commission("close", "2026-10")
@@ -143,25 +135,25 @@ def test_a_month_is_closed_and_stays_closed(
             "paid",
             "closing",
         ],
-        ["ann", "EUR", "0", "2", "0", "0", "0", "2"],
-        ["ann", "USD", "20", "30", "-10", "0", "40", "0"],
-        ["bob", "EUR", "0", "4", "0", "0", "0", "4"],
-        ["bob", "USD", "0", "40", "0", "0", "40", "0"],
+        ["ann", "EUR", "0.00", "2.00", "0.00", "0.00", "0.00", "2.00"],
+        ["ann", "USD", "20.00", "30.00", "-10.00", "0.00", "40.00", "0.00"],
+        ["bob", "EUR", "0.00", "4.00", "0.00", "0.00", "0.00", "4.00"],
+        ["bob", "USD", "0.00", "40.00", "0.00", "0.00", "40.00", "0.00"],
     ]
     assert found["Trial balance"][3:] == [
-        ["commission_expense", "USD", "20", "70", "10", "80"],
-        ["affiliate_payable", "USD", "-20", "90", "70", "0"],
-        ["payout_clearing", "USD", "0", "0", "80", "-80"],
+        ["commission_expense", "USD", "20.00", "70.00", "10.00", "80.00"],
+        ["affiliate_payable", "USD", "-20.00", "90.00", "70.00", "0.00"],
+        ["payout_clearing", "USD", "0.00", "0.00", "80.00", "-80.00"],
     ]
     assert found["Expense"][1:] == [
-        ["acme", "2026-01-01", "plan", "1", "1", "EUR", "4", "4"],
-        ["acme", "2026-01-01", "plan", "2", "1", "EUR", "2", "2"],
-        ["acme", "2026-01-01", "plan", "1", "3", "USD", "50", "30"],
-        ["acme", "2026-01-01", "plan", "2", "2", "USD", "30", "30"],
+        ["acme", "2026-01-01", "plan", "1", "1", "EUR", "4.00", "4.00"],
+        ["acme", "2026-01-01", "plan", "2", "1", "EUR", "2.00", "2.00"],
+        ["acme", "2026-01-01", "plan", "1", "3", "USD", "50.00", "30.00"],
+        ["acme", "2026-01-01", "plan", "2", "2", "USD", "30.00", "30.00"],
     ]
-    assert found["Caps"][1:] == [["month", "1", "USD", "30", "10", "20"]]
-    assert found["Liabilities"][1:] == [["EUR", "2", "6", "0", "6", "0"]]
-    assert found["Payouts"][1:] == [["paid", "2", "USD", "80"]]
+    assert found["Caps"][1:] == [["month", "1", "USD", "30.00", "10.00", "20.00"]]
+    assert found["Liabilities"][1:] == [["EUR", "2", "6.00", "0.00", "6.00", "0.00"]]
+    assert found["Payouts"][1:] == [["paid", "2", "USD", "80.00"]]
     assert found["Refused"][1:] == [["earnings", "bad_amount", "1", "0", "1"]]
     assert found["Waived"][1][-1] == "=gone for good"
     passed = dict(row for row in found["Closing"])["dates without a run of their own"]
@@ -184,13 +176,6 @@ def test_a_month_is_closed_and_stays_closed(
             2,
             True,
         ), words
-    values = {column.name: "{}" if isinstance(column.type, sa.Text) else 7 for column in run.c}
-    late = sa.insert(run).values(values | {"day": 20_500})
-    with (
-        pytest.raises(DBAPIError, match="in a period that is closed"),
-        writing(connect(database_url)) as connection,
-    ):
-        connection.execute(late)
     assert commission("run", "--date", "2026-11-01").code == 0
 
     # It is opened again by two people, and the next pack says so.
@@ -210,6 +195,17 @@ def test_a_month_is_closed_and_stays_closed(
     assert (commission("verify").err, commission("db", "check").code) == ("", 0)
 
 
+def refuses_a_run(url: str) -> None:
+    """The database itself, whoever asks."""
+    values = {column.name: "{}" if isinstance(column.type, sa.Text) else 7 for column in run.c}
+    late = sa.insert(run).values(values | {"day": 20_500})
+    with (
+        pytest.raises(DBAPIError, match="in a period that is closed"),
+        writing(connect(url)) as connection,
+    ):
+        connection.execute(late)
+
+
 def test_the_same_month_gives_the_same_bytes_on_both_databases(
     sqlite_url: str,
     postgresql_url: str,
@@ -227,6 +223,8 @@ def test_the_same_month_gives_the_same_bytes_on_both_databases(
         month(commission, folder)
         assert commission("close", "2026-10", "--accept-refused", "--reason", "gone").code == 0
         made.append(json.loads((folder / "out/closings/2026-10/manifest.json").read_text()))
+        refuses_a_run(url)
+        assert commission("verify").err == ""
     assert made[0]["files"] == made[1]["files"]
     assert made[0]["content_sha256"] == made[1]["content_sha256"]
 
@@ -260,10 +258,10 @@ def test_everything_that_is_open_is_said(
     done = commission("close", "2026-10")
     assert done.code == 5
     assert (
-        "open: the book has 22 differences, the first: run 2026-09-30: table line has" in done.err
+        "open: the book has 24 differences, the first: run 2026-09-30: table line has" in done.err
     )
     assert done.err.splitlines()[-2] == "error: 2026-10 cannot be closed: 1 matter open"
-    assert opened(commission, "2026-10") == [("verify", 4)]
+    assert opened(commission, "2026-10") == [("verify", 24)]
 
 
 REFUSED = (
@@ -278,8 +276,20 @@ REFUSED = (
 )
 
 
-def test_what_cannot_be_is_refused(commission: Program, tmp_path: Path) -> None:
+def test_what_cannot_be_is_refused(
+    commission: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     month(commission, tmp_path, EARNINGS.replace('"2,5"', "2.50"))
+    there = tmp_path / "out" / "closings" / "2026-09"
+    there.mkdir(parents=True)
+    assert "is there already, and not from this closing" in commission("close", "2026-09").err
+    there.rmdir()
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "typst", None)
+        done = commission("close", "2026-09")
+        assert (done.code, "pip install 'commission-engine[pdf]'" in done.err) == (2, True)
+    assert [*there.parent.iterdir()] == []
+    assert json.loads(commission("closings", "--json").out) == []
     for each in ("2026-09", "2026-10"):
         assert commission("close", each).code == 0
     for words, said in REFUSED:
@@ -287,37 +297,18 @@ def test_what_cannot_be_is_refused(commission: Program, tmp_path: Path) -> None:
         assert (done.code, done.err.splitlines()[0]) == (2, f"error: {said}")
 
 
-def test_a_pack_that_cannot_be_made_leaves_the_month_open(
-    commission: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    month(commission, tmp_path, EARNINGS.replace('"2,5"', "2.50"))
-    there = tmp_path / "out" / "closings" / "2026-10"
-    there.mkdir(parents=True)
-    assert "is there already, and not from this closing" in commission("close", "2026-10").err
-    there.rmdir()
-    with monkeypatch.context() as without:
-        without.setitem(sys.modules, "typst", None)
-        done = commission("close", "2026-10")
-        assert (done.code, "pip install 'commission-engine[pdf]'" in done.err) == (2, True)
-    assert [*there.parent.iterdir()] == []
-    assert json.loads(commission("closings", "--json").out) == []
-    assert commission("run", "--date", "2026-11-01").code == 0
-    assert commission("close", "2026-10").code == 0
-
-
-TAMPERS: dict[str, tuple[str, str]] = {
-    "the content": ("UPDATE closing SET content = 'x'", "the book gives other figures"),
-    "a file's hash": (
+TAMPERS = (
+    ("UPDATE closing SET head = 3", "the audit trail has another row 3"),
+    (
         "UPDATE closing SET files = replace(files, 'closing.pdf\":\"', 'closing.pdf\":\"0')",
         "the book gives another closing.pdf than it was closed with",
     ),
-    "the head": ("UPDATE closing SET head = 3", "the audit trail has another row 3"),
-    "a reopening by one": (
+    (
         "INSERT INTO reopen_request SELECT intake, intake, 'x' FROM closing",
         "table reopen_request: a row was not learned by intake",
     ),
-    "a waiver": ("UPDATE refusal_waiver SET intake = 1", "table refusal_waiver: a row was not"),
-}
+    ("UPDATE refusal_waiver SET reason = 'y'", "audit: table refusal_waiver has other rows"),
+)
 
 
 def test_what_was_changed_behind_the_back_is_found(
@@ -326,17 +317,23 @@ def test_what_was_changed_behind_the_back_is_found(
     month(commission, tmp_path)
     assert commission("close", "2026-10", "--accept-refused", "--reason", "gone").code == 0
     (tmp_path / "out/closings/2026-10/closing.xlsx").write_bytes(b"x")
-    assert "has other bytes than the month was closed with" in commission("verify").err
-    book = Path(database_url.removeprefix("sqlite:///"))
-    kept = {each: each.read_bytes() for each in book.parent.glob(f"{book.name}*")}
-    for what, (statement, found) in TAMPERS.items():
-        change(database_url, statement)
-        done = commission("verify")
-        assert (done.code, found in done.err) == (5, True), (what, done.err)
-        for path in book.parent.glob(f"{book.name}*"):
-            path.unlink()
-        for path, content in kept.items():
-            path.write_bytes(content)
+    assert commission("verify").err.splitlines() == [
+        "differs: out/closings/2026-10/closing.xlsx: has other bytes than the month was closed with"
+    ]
+    with writing(connect(database_url)) as connection:
+        connection.exec_driver_sql("DROP TRIGGER closing_refuses_update")
+        connection.exec_driver_sql("DROP TRIGGER refusal_waiver_refuses_update")
+        for statement, _ in TAMPERS[:3]:
+            connection.exec_driver_sql(statement)
+    done = commission("verify")
+    assert done.code == 5
+    for _, found in TAMPERS[:3]:
+        assert found in done.err
+    with writing(connect(database_url)) as connection:
+        connection.exec_driver_sql(TAMPERS[3][0])
+    done = commission("verify")
+    assert TAMPERS[3][1] in done.err
+    assert "closing 2026-10: the book gives other figures than it was closed with" in done.err
 
 
 # -- figures
@@ -352,7 +349,7 @@ BOOKED = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(BOOKED)
 def test_trial_balance_and_roll_forward_foot(rows: list[tuple[int, str, str, Kind, int]]) -> None:
     booked = pl.DataFrame(

@@ -25,6 +25,11 @@ ENVIRONMENT = {
     "COMMISSION_BOUNDS_PAYOUT": "USD=10.00, JPY=5",
     "COMMISSION_BOUNDS_LINES_PER_BENEFICIARY": "7",
     "COMMISSION_PAYOUTS_APPROVAL": "two-person",
+    "COMMISSION_ENTITY_NAME": "Acme Ltd",
+    "COMMISSION_ENTITY_ADDRESS": "1 High Street",
+    "COMMISSION_ENTITY_VAT_ID": "GB123",
+    "COMMISSION_ENTITY_PREFIX": "AC/",
+    "COMMISSION_TAX_REQUIRE_DOCUMENT": "US, *",
     "COMMISSION_LOG_FORMAT": "json",
     "COMMISSION_LOG_FILE": "runs.log",
     "COMMISSION_METRICS_TEXTFILE": "commission.prom",
@@ -66,6 +71,23 @@ NOT_WATCHED = {
 }
 ONE_PERSON = {"payouts.approval": Setting("one-person", "default")}
 TWO_PERSON = {"payouts.approval": Setting("two-person", "COMMISSION_PAYOUTS_APPROVAL")}
+NO_TAX = {
+    "entity.name": Setting("", "default"),
+    "entity.address": Setting("", "default"),
+    "entity.vat_id": Setting("", "default"),
+    "entity.prefix": Setting("SB-", "default"),
+    "tax.require_document": Setting([], "default"),
+}
+TAX_OF_THE_ENVIRONMENT = {
+    name: Setting(value, f"COMMISSION_{name.upper().replace('.', '_')}")
+    for name, value in {
+        "entity.name": "Acme Ltd",
+        "entity.address": "1 High Street",
+        "entity.vat_id": "GB123",
+        "entity.prefix": "AC/",
+        "tax.require_document": ["US", "*"],
+    }.items()
+}
 NO_SCHEDULE = {
     "schedule.at": Setting("02:30", "default"),
     "schedule.zone": Setting("plan", "default"),
@@ -155,6 +177,7 @@ def test_without_any_source_the_defaults_hold() -> None:
         "formats": Setting(["csv"], "default"),
         **NO_BOUNDS,
         **NO_SCHEDULE,
+        **NO_TAX,
         **ONE_PERSON,
         **NOT_WATCHED,
     }
@@ -174,6 +197,7 @@ def test_the_file_goes_before_the_defaults() -> None:
         "formats": Setting(["csv"], "default"),
         **NO_BOUNDS,
         **NO_SCHEDULE,
+        **NO_TAX,
         **ONE_PERSON,
         **NOT_WATCHED,
         "bounds.payout": Setting({"USD": "1.00"}, "config/engine.toml"),
@@ -191,6 +215,7 @@ def test_the_environment_goes_before_the_file() -> None:
         "formats": Setting(["csv", "csv"], "COMMISSION_FORMATS"),
         **BOUNDS_OF_THE_ENVIRONMENT,
         **SCHEDULE_OF_THE_ENVIRONMENT,
+        **TAX_OF_THE_ENVIRONMENT,
         **TWO_PERSON,
         **WATCHED_BY_THE_ENVIRONMENT,
     }
@@ -207,6 +232,7 @@ def test_an_option_goes_before_everything() -> None:
         "formats": Setting(["csv", "csv"], "COMMISSION_FORMATS"),
         **BOUNDS_OF_THE_ENVIRONMENT,
         **SCHEDULE_OF_THE_ENVIRONMENT,
+        **TAX_OF_THE_ENVIRONMENT,
         **TWO_PERSON,
         **WATCHED_BY_THE_ENVIRONMENT,
     }

@@ -26,6 +26,7 @@ from commission_engine.cli import (
     runs,
     sources,
     status,
+    tax,
     tree,
 )
 
@@ -58,6 +59,7 @@ app.add_typer(correct.app, name="corrections")
 app.command("close")(close.close_)
 app.command("closings")(close.closings)
 app.command("reopen")(close.reopen)
+app.add_typer(tax.app, name="tax")
 app.add_typer(tree.app, name="tree")
 app.command("explain")(explain.explain)
 app.command("verify")(care.verify)

@@ -257,18 +257,28 @@ def export_(
     """Put approved payouts into files to pay, each once. Safe to repeat."""
     settings = settings_of(database=database)
     folder = out_folder or Path(settings.out.value) / "payments"
-    order = Order(Approval(settings.payouts_approval.value), folder, batch, anew)
+    order = Order(
+        Approval(settings.payouts_approval.value),
+        folder,
+        batch,
+        anew,
+        tuple(settings.tax_require_document.value),
+    )
     given = circumstances(as_name, dry_run=dry_run)
     with at_work(open_book(settings), "payouts export") as worker:
         done = export(worker, order, given)
     if as_json:
         files = [_told(each) for each in done.files]
-        print_json({"files": files, "held": rows(done.held), "dry_run": dry_run})
+        held = [
+            {**row, "why": why}
+            for row, why in zip(rows(done.held), done.held["waits"], strict=True)
+        ]
+        print_json({"files": files, "held": held, "dry_run": dry_run})
         return
     for row in done.held.iter_rows(named=True):
         say(
             f"[yellow]held back:[/] {row['payout_id']}: {escape(row['affiliate_id'])} is"
-            f" {row['standing']}"
+            f" {row['waits']}"
         )
     for each in done.files:
         parts = ", ".join(f"{code} {amount} in {counted(n, 'payout')}" for code, n, amount in

@@ -9,17 +9,19 @@ not know, and a file that has appeared is not written a second time, wherever it
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 
 import polars as pl
 
-from commission_engine.book import audit, facts, runs
+from commission_engine.book import audit, facts, runs, tax
 from commission_engine.book import payouts as book
 from commission_engine.book.connect import Connection, reading
 from commission_engine.book.lock import Worker, again
 from commission_engine.book.payouts import PaymentFile, Step
+from commission_engine.calendar import Day, day_of
 from commission_engine.identity import Identity
 from commission_engine.imports import Circumstances
 from commission_engine.ledger.life import OUT, State
@@ -69,8 +71,8 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What an export came to; `held` are those of the approved payouts whose affiliates are not
-    active now (`described`)."""
+    """What an export came to; `held` are those of the approved payouts whose affiliates may not be
+    paid now (`described`), and `waits` says why."""
 
     files: Sequence[Exported]
     held: pl.DataFrame
@@ -79,12 +81,13 @@ class Export:
 @dataclass(frozen=True, slots=True)
 class Order:
     """What to export: all that may be, or only of `batch`; whether a file that was taken away is to
-    be written once more."""
+    be written once more. `documents` are the countries whose affiliates need a tax document."""
 
     mode: Approval
     folder: Path
     batch: str = ""
     anew: bool = False
+    documents: tuple[str, ...] = ()
 
 
 def export(worker: Worker, order: Order, given: Circumstances) -> Export:
@@ -97,7 +100,7 @@ def export(worker: Worker, order: Order, given: Circumstances) -> Export:
             for file in book.payment_files(connection)
             if (file.batch == only if only else _unfinished(file))
         ]
-        ready, held = _ready(connection, plan, order.mode, only)
+        ready, held = _ready(connection, plan, order, only, _today(given))
     if order.anew and not only:
         raise UsageError("--again is for one batch", f"Name it with --batch. {NOTHING}")
     files = list(begun)
@@ -108,33 +111,46 @@ def export(worker: Worker, order: Order, given: Circumstances) -> Export:
         ]
         return Export(foreseen, held)
     for batch, _ in ready:
-        files.append(again(lambda batch=batch: _exported(worker, order.mode, batch, given)))  # type: ignore[misc]
+        files.append(again(lambda batch=batch: _exported(worker, order, batch, given)))  # type: ignore[misc]
     return Export([_handed_over(worker, file, order, given) for file in files], held)
 
 
 # -- the book first
 
 
+def _today(given: Circumstances) -> Day:
+    return day_of(datetime.fromisoformat(given.now).date())
+
+
 def _ready(
-    connection: Connection, plan: Plan, mode: Approval, only: str
+    connection: Connection, plan: Plan, order: Order, only: str, day: Day
 ) -> tuple[list[tuple[str, pl.DataFrame]], pl.DataFrame]:
-    """By batch the payouts that may be exported now, and those that have to wait."""
+    """By batch the payouts that may be exported on `day`, and those that have to wait."""
     known = runs.last_intake(connection)
+    mode = order.mode
+
+    def told(found: pl.DataFrame) -> pl.DataFrame:
+        """With why each has to wait; "": it need not."""
+        part = described(connection, found, known)
+        lacks = tax.lacking(connection, part["affiliate"], order.documents, known, day)
+        waits = [
+            standing if standing != "active" else lacks.get(number, "")
+            for number, standing in part.select("affiliate", "standing").iter_rows()
+        ]
+        return part.with_columns(pl.Series("waits", waits, dtype=pl.String))
+
     approved = select(connection, plan, Wanted(), State.APPROVED)
     batches = [each for each in approved["batch"].unique().sort() if only in ("", each)]
     parts = []
     for batch in batches:
         _refuse_changed(connection, plan, batch, mode)
-        parts.append(
-            (batch, described(connection, approved.filter(pl.col("batch") == batch), known))
-        )
+        parts.append((batch, told(approved.filter(pl.col("batch") == batch))))
     if mode is Approval.NONE and not only:
-        pending = described(connection, select(connection, plan, Wanted(), State.PENDING), known)
-        active = pending.filter(pl.col("standing") == "active")
-        parts.append((content(active), pending))
-    waits = [part.filter(pl.col("standing") != "active") for _, part in parts]
-    none = described(connection, approved.clear(), known)
-    pays = [(batch, part.filter(pl.col("standing") == "active")) for batch, part in parts]
+        pending = told(select(connection, plan, Wanted(), State.PENDING))
+        parts.append((content(pending.filter(pl.col("waits") == "")), pending))
+    waits = [part.filter(pl.col("waits") != "") for _, part in parts]
+    none = told(approved.clear())
+    pays = [(batch, part.filter(pl.col("waits") == "")) for batch, part in parts]
     return [(batch, part) for batch, part in pays if part.height], pl.concat([none, *waits])
 
 
@@ -159,10 +175,12 @@ def _refuse_changed(connection: Connection, plan: Plan, batch: str, mode: Approv
                 )
 
 
-def _exported(worker: Worker, mode: Approval, batch: str, given: Circumstances) -> PaymentFile:
+def _exported(worker: Worker, order: Order, batch: str, given: Circumstances) -> PaymentFile:
+    mode = order.mode
     with worker.writing() as connection:
         plan = plan_of_book(connection)
-        ready, _ = _ready(connection, plan, mode, "" if mode is Approval.NONE else batch)
+        only = "" if mode is Approval.NONE else batch
+        ready, _ = _ready(connection, plan, order, only, _today(given))
         (part,) = (each for name, each in ready if name == batch)
         number = facts.open_intake(
             connection, facts.Intake(book.EXPORT, given.now, given.who), part.height, 0, 0

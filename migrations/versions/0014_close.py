@@ -1,4 +1,4 @@
-"""Closed months, and that no run comes into them any more; documents for the tax office, and invoice
+"""Closed months, into which no run comes any more; documents for the tax office, and invoice
 numbers without gaps.
 
 Revision ID: 0014
@@ -171,8 +171,8 @@ def _refuse_no_more(table: str, rule: str) -> None:
 
 
 def downgrade() -> None:
-    """Refused once a month was closed, which an older program would not respect, or an invoice has a
-    number, which would be given again."""
+    """Refused once a month was closed, which an older program would not respect, or an invoice has
+    a number, which would be given again."""
     if op.get_bind().exec_driver_sql("SELECT count(*) FROM closing").scalar_one():
         raise RuntimeError("months of this book are closed: older revisions do not respect that")
     if op.get_bind().exec_driver_sql("SELECT count(*) FROM invoice").scalar_one():
