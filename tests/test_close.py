@@ -180,7 +180,10 @@ def test_a_month_is_closed_and_stays_closed(commission: Program, tmp_path: Path)
 
     # It is opened again by two people, and the next pack says so.
     assert commission("reopen", "2026-10", "--confirm").code == 2
-    assert commission("reopen", "2026-10", "--reason", "a refund", "--as", "dora").code == 0
+    ask = ("reopen", "2026-10", "--reason", "a refund", "--as", "dora")
+    assert commission(*ask, "--dry-run").err.startswith("dry run: asked to open 2026-10 again")
+    assert commission(*ask).err.startswith("asked to open 2026-10 again: a refund")
+    assert commission(*ask).err.startswith("asked to open 2026-10 again already: a refund")
     assert "a second person" in commission("reopen", "2026-10", "--confirm", "--as", "Dora").err
     assert commission("reopen", "2026-10", "--confirm", "--as", "emil").code == 0
     (one,) = json.loads(commission("closings", "--json").out)

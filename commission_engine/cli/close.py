@@ -169,6 +169,7 @@ def reopen(
         bool, typer.Option("--confirm", help="As the second person, open what was asked for.")
     ] = False,
     as_name: As = "",
+    dry_run: DryRun = False,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
@@ -180,10 +181,10 @@ def reopen(
         )
     period = Period.of(month)
     settings: Settings = settings_of(database=database)
-    given = circumstances(as_name, dry_run=False)
+    given = circumstances(as_name, dry_run=dry_run)
 
     def unit(worker: Worker) -> tuple[Request, bool]:
-        with worker.writing() as connection:
+        with worker.writing(keep=not dry_run) as connection:
             if confirms:
                 return confirm(connection, period, given), True
             return ask(connection, period, reason, given)
@@ -194,10 +195,13 @@ def reopen(
         told = {
             "month": month, "reopened": bool(wish.reopened), "reason": wish.reason,
             "asked_by": wish.asked_by, "confirmed_by": wish.confirmed_by, "new": new,
+            "dry_run": dry_run,
         }  # fmt: skip
         print_json(told)
-    elif wish.reopened:
-        say(f"{month} is open again: {escape(wish.reason)}")
+        return
+    dry = "dry run: " if dry_run and new else ""
+    if wish.reopened:
+        say(f"{dry}{month} is open again: {escape(wish.reason)}")
     else:
-        say(f"asked to open {month} again{'' if new else ' already'}: {escape(wish.reason)}")
+        say(f"{dry}asked to open {month} again{'' if new else ' already'}: {escape(wish.reason)}")
         say(f"next: somebody else gives: commission reopen {month} --confirm")
