@@ -15,6 +15,7 @@ from commission_engine import __version__
 from commission_engine.book import (
     audit,
     caps,
+    closings,
     corrections,
     decided,
     facts,
@@ -103,6 +104,8 @@ def run_night(
     """
     started_at = clock()
     with worker.writing() as connection:
+        if closed := closings.refusal_to_run(connection, day):
+            raise UsageError(*closed)
         before = runs.completed(connection)
         if before and before[-1].day >= day:
             latest = date_of(before[-1].day)

@@ -40,6 +40,11 @@ class Settings:
     formats: Setting
     payouts_approval: Setting
     bank_accounts: Setting
+    entity_name: Setting
+    entity_address: Setting
+    entity_vat_id: Setting
+    entity_prefix: Setting
+    tax_require_document: Setting
     bounds_run_times_median: Setting
     bounds_median_of: Setting
     bounds_median_after: Setting
@@ -102,6 +107,7 @@ NAMES = (
     "database", "out", "sources", "lines.store", "documents", "formats",
     *(f"bounds.{name}" for name in BOUNDS),
     "payouts.approval", "bank.accounts",
+    "entity.name", "entity.address", "entity.vat_id", "entity.prefix", "tax.require_document",
     "log.format", "log.file", "metrics.textfile", *(f"hooks.{event}" for event in hooks.EVENTS),
     *(f"schedule.{name}" for name in timetable.NAMES),
     *(f"bank.{name}" for name in debtor.NAMES),
@@ -191,7 +197,7 @@ def _flat(read: Mapping[str, Any], origin: str) -> dict[str, Any]:
 def _from_text(name: str, text: str) -> Any:
     """The value that a text of the environment says; the text itself where it says none."""
     parts = [part.strip() for part in text.split(",")]
-    if name in ("formats", "bank.accounts"):
+    if name in ("formats", "bank.accounts", "tax.require_document"):
         return parts
     if name == "bounds.payout" and all("=" in part for part in parts):
         return {code.strip(): amount.strip() for code, _, amount in (
@@ -205,6 +211,8 @@ def _from_text(name: str, text: str) -> Any:
     return int(text) if name in whole and _WHOLE.fullmatch(text) else text
 
 
+_COUNTRY = re.compile(r"[A-Z]{2}|\*", re.ASCII)
+_PREFIX = re.compile(r"[A-Za-z0-9/_-]{1,20}", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
@@ -217,6 +225,16 @@ def _impossible(name: str, value: Any) -> str:
     if name == "bank.accounts":
         texts = isinstance(value, list) and all(isinstance(each, str) and each for each in value)
         return "" if texts else f"{value!r} is not a list of account numbers in quotes"
+    if name == "tax.require_document":
+        good = isinstance(value, list) and all(
+            isinstance(each, str) and _COUNTRY.fullmatch(each) for each in value
+        )
+        return "" if good else f"{value!r} is not a list of countries, such as US, or of *"
+    if name == "entity.prefix":
+        good = isinstance(value, str) and _PREFIX.fullmatch(value) is not None
+        return "" if good else f"{value!r} is not 1 to 20 letters, digits and - / _"
+    if name.startswith("entity."):
+        return "" if isinstance(value, str) else f"{value!r} is not a text"
     if name.startswith("bounds."):
         return bounds.fault(name.removeprefix("bounds."), value)
     if name.startswith("hooks."):

@@ -4,22 +4,23 @@ It looks and never repairs. What differs is named with its place, and both value
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeAlias
 
 import polars as pl
 
 from commission_engine import corrected
-from commission_engine.book import caps, facts, holds, runs, views
+from commission_engine.book import caps, facts, holds, runs, tax, views
 from commission_engine.book.connect import Connection, Engine, reading
 from commission_engine.book.lines import LineStore, where_kept
 from commission_engine.calendar import date_of
 from commission_engine.decide.used import UsedInMemory
 from commission_engine.derive import Derivation, beside
+from commission_engine.finance.close import prove as close
+from commission_engine.finance.reconcile import prove as reconcile
 from commission_engine.ledger.accounts import SIDES, Kind
 from commission_engine.ledger.available import as_booked_now
 from commission_engine.night import Say, record_of
@@ -32,9 +33,6 @@ from commission_engine.trail import prove_anchor, prove_trail
 from commission_engine.tree.show import check
 
 LAST_DAY = 2**31
-
-Part: TypeAlias = tuple[str, Callable[[Connection], Iterable[str]]]
-"""A part of a book: its name, and what finds what is wrong with it."""
 
 
 @dataclass(slots=True)
@@ -64,14 +62,12 @@ def verify(
     kept_in: str | None = None,
     proved: Proved | None = None,
     sums: bool = True,
-    further: Sequence[Part] = (),
 ) -> Proof:
     """Prove the whole book and, where `out` is given, the files below it.
 
     `kept_in` is where the book's lines are, if they are in segments that have been moved. Whoever
     keeps what is `proved` and proves a book again and again derives each run once. Without `sums`
-    nothing is looked at but the runs that are not proved. `further` are parts of the book that are
-    proved by what is built upon it.
+    nothing is looked at but the runs that are not proved.
     """
     proof, proved = Proof(), proved or Proved()
     with reading(engine) as connection:
@@ -88,10 +84,15 @@ def verify(
                 proof.differences += _run(connection, store, completed[:place], run, used, proof)
         if sums:
             _sums(connection, used, say, proof)
-            for name, find in further:
-                say(name)
-                with _told(proof, name):
-                    proof.differences += find(connection)
+            say("bank files")
+            with _told(proof, "bank files"):
+                proof.differences += reconcile.faults(connection)
+            say("closings")
+            with _told(proof, "closings"):
+                proof.differences += close.faults(connection, store, out)
+                proof.notes += close.notes(connection, out)
+            with _told(proof, "tax"):
+                proof.differences += tax.misfits(connection)
         for run in new if out is not None else ():
             say(f"files of {date_of(run.day)}")
             with _told(proof, f"files of {date_of(run.day)}"):

@@ -35,11 +35,10 @@ PAGES = ("README.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in sorted(
     (ROOT / "docs").glob("*.md"))))  # fmt: skip
 RUNNABLE = (
     "README.md", "docs/operating.md", "docs/care.md", "docs/sources.md", "docs/explaining.md",
-    "docs/bounds.md", "docs/payouts.md", "docs/watching.md", "docs/corrections.md",
     "docs/exports.md", "docs/journals.md",
-    "docs/bounds.md", "docs/payouts.md", "docs/bank.md", "docs/watching.md", "docs/corrections.md",
-    "docs/bounds.md", "docs/payouts.md", "docs/reconcile.md", "docs/watching.md",
+    "docs/bounds.md", "docs/payouts.md", "docs/bank.md", "docs/reconcile.md", "docs/watching.md",
     "docs/corrections.md",
+    "docs/close.md", "docs/tax.md",
 )  # fmt: skip
 BLOCK = re.compile(r"^```(\w*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")

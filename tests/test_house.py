@@ -29,9 +29,10 @@ LAYERS = (
     ("holding", "trail", "further", "metrics"),
     ("imports", "night"),
     ("derive", "payouts", "compare", "corrected"),
-    ("plan_apply", "moves", "releases", "correct", "verify", "explain", "dump"),
+    ("plan_apply", "moves", "releases", "correct", "explain", "dump"),
     ("folder_import", "replay"),
     ("sources", "finance"),
+    ("verify",),
     ("cli",),
     ("jobs",),
     ("__main__",),
@@ -57,13 +58,17 @@ HOMES = {
     "polars": FRAMES,
     "numpy": FRAMES | {"calendar"},
     "obstore": {"segments", "commission_engine/sources/objects.py"},
-    "xlsxwriter": {"commission_engine/finance/exports/workbook.py"},
+    "xlsxwriter": {
+        "commission_engine/finance/exports/workbook.py",
+        "commission_engine/finance/close/workbook.py",
+    },
     "pyspark": {"spark"},
     "pyarrow": {"spark"},
     "cryptography": {"commission_engine/finance/payees/seal.py"},
     "schwifty": {"commission_engine/finance/bank/accounts.py"},
     "pycountry": {"commission_engine/finance/bank/accounts.py"},
     "anyascii": {"commission_engine/finance/bank/latin.py"},
+    "typst": {"commission_engine/finance/close/paper.py"},
 }
 
 # Nothing here knows the time, the machine, chance, or a binary fraction.

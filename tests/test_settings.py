@@ -62,6 +62,11 @@ ENVIRONMENT = {
     "COMMISSION_BOUNDS_LINES_PER_BENEFICIARY": "7",
     "COMMISSION_PAYOUTS_APPROVAL": "two-person",
     "COMMISSION_BANK_ACCOUNTS": "DE02120300000000202051, 1234567890",
+    "COMMISSION_ENTITY_NAME": "Acme Ltd",
+    "COMMISSION_ENTITY_ADDRESS": "1 High Street",
+    "COMMISSION_ENTITY_VAT_ID": "GB123",
+    "COMMISSION_ENTITY_PREFIX": "AC/",
+    "COMMISSION_TAX_REQUIRE_DOCUMENT": "US, *",
     "COMMISSION_LOG_FORMAT": "json",
     "COMMISSION_LOG_FILE": "runs.log",
     "COMMISSION_METRICS_TEXTFILE": "commission.prom",
@@ -108,6 +113,23 @@ TWO_PERSON = {"payouts.approval": Setting("two-person", "COMMISSION_PAYOUTS_APPR
 ANY_ACCOUNT = {"bank.accounts": Setting([], "default")}
 OWN_ACCOUNTS = {
     "bank.accounts": Setting(["DE02120300000000202051", "1234567890"], "COMMISSION_BANK_ACCOUNTS")
+}
+NO_TAX = {
+    "entity.name": Setting("", "default"),
+    "entity.address": Setting("", "default"),
+    "entity.vat_id": Setting("", "default"),
+    "entity.prefix": Setting("SB-", "default"),
+    "tax.require_document": Setting([], "default"),
+}
+TAX_OF_THE_ENVIRONMENT = {
+    name: Setting(value, f"COMMISSION_{name.upper().replace('.', '_')}")
+    for name, value in {
+        "entity.name": "Acme Ltd",
+        "entity.address": "1 High Street",
+        "entity.vat_id": "GB123",
+        "entity.prefix": "AC/",
+        "tax.require_document": ["US", "*"],
+    }.items()
 }
 NO_SCHEDULE = {
     "schedule.at": Setting("02:30", "default"),
@@ -203,6 +225,7 @@ def test_without_any_source_the_defaults_hold() -> None:
         **NO_BOUNDS,
         **NO_SCHEDULE,
         **NO_BANK,
+        **NO_TAX,
         **ONE_PERSON,
         **ANY_ACCOUNT,
         **NOT_WATCHED,
@@ -224,6 +247,7 @@ def test_the_file_goes_before_the_defaults() -> None:
         **NO_BOUNDS,
         **NO_SCHEDULE,
         **NO_BANK,
+        **NO_TAX,
         **ONE_PERSON,
         **ANY_ACCOUNT,
         **NOT_WATCHED,
@@ -243,6 +267,7 @@ def test_the_environment_goes_before_the_file() -> None:
         **BOUNDS_OF_THE_ENVIRONMENT,
         **SCHEDULE_OF_THE_ENVIRONMENT,
         **BANK_OF_THE_ENVIRONMENT,
+        **TAX_OF_THE_ENVIRONMENT,
         **TWO_PERSON,
         **OWN_ACCOUNTS,
         **WATCHED_BY_THE_ENVIRONMENT,
@@ -261,6 +286,7 @@ def test_an_option_goes_before_everything() -> None:
         **BOUNDS_OF_THE_ENVIRONMENT,
         **SCHEDULE_OF_THE_ENVIRONMENT,
         **BANK_OF_THE_ENVIRONMENT,
+        **TAX_OF_THE_ENVIRONMENT,
         **TWO_PERSON,
         **OWN_ACCOUNTS,
         **WATCHED_BY_THE_ENVIRONMENT,

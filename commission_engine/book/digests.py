@@ -151,6 +151,12 @@ KEYS = {
     "payee": "intake",
     "payment_format": "file",
     "file_content": "intake",
+    "closing": "intake",
+    "refusal_waiver": "intake",
+    "reopen_request": "intake",
+    "reopening": "intake",
+    "tax_document": "intake",
+    "invoice": "intake",
 }
 """The tables whose rows the audit trail binds, and the column that says which row binds them."""
 

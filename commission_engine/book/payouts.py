@@ -80,8 +80,9 @@ Condition = sa.ColumnElement[bool]
 # -- payouts and their states
 
 
-def payouts(connection: sa.Connection, *where: Condition) -> pl.DataFrame:
-    """Payouts shaped PAYOUTS, by run, affiliate's id and currency."""
+def payouts(connection: sa.Connection, *where: Condition, known: int | None = None) -> pl.DataFrame:
+    """Payouts shaped PAYOUTS, by run, affiliate's id and currency, each with the last step that an
+    intake up to `known` (None: any) has learned."""
     names = ("amount_minor", "affiliate_id", "code", "decimals")
     of = {"amount_minor": payout, "affiliate_id": affiliate, "code": currency, "decimals": currency}
     query = _with_last_step(
@@ -93,17 +94,19 @@ def payouts(connection: sa.Connection, *where: Condition) -> pl.DataFrame:
             sa.func.coalesce(payout_step.c.intake, 0),
             sa.func.coalesce(payout_step.c.batch, ""),
             sa.func.coalesce(payout_step.c.reason, ""),
-        )
+        ),
+        known,
     ).where(*where)
     return bulk.frame(connection, query, PAYOUTS).sort("run_day", "affiliate_id", "code")
 
 
-def _with_last_step(query: sa.Select[Any]) -> sa.Select[Any]:
+def _with_last_step(query: sa.Select[Any], known: int | None) -> sa.Select[Any]:
     """A query of payouts with their affiliates, currencies and last steps."""
     later = payout_step.alias("later")
     last = (
         sa.select(sa.func.max(later.c.number))
         .where(*(later.c[name] == payout.c[name] for name in KEY))
+        .where(*([later.c.intake <= known] if known is not None else []))
         .scalar_subquery()
     )
     same = sa.and_(
@@ -191,6 +194,11 @@ def statuses(connection: sa.Connection, whose: pl.Series, known: int) -> Mapping
 def names(connection: sa.Connection, whose: pl.Series, known: int) -> Mapping[int, str]:
     """The latest name known at intake `known` of those of these affiliates who have one."""
     return dict(_profiles(connection, whose, known, profile.c.name))
+
+
+def countries(connection: sa.Connection, whose: pl.Series, known: int) -> Mapping[int, str]:
+    """The latest country known at intake `known` of those of these affiliates who have one."""
+    return dict(_profiles(connection, whose, known, profile.c.country))
 
 
 def ids(connection: sa.Connection, whose: pl.Series) -> Mapping[int, str]:

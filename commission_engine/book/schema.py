@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
 )
 
+from commission_engine.book import schema_close as schema_close
 from commission_engine.book.columns import (
     Big,
     Small,

@@ -4,8 +4,6 @@ Nothing here goes over all lines or entries: what runs have added up stands in t
 only what came since the last settlement is added to it.
 """
 
-import csv
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +12,9 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from commission_engine.book import attempts, bulk, facts
+from commission_engine.book import attempts, bulk, facts, refusals
 from commission_engine.book.runs import FIRST, Run, completed
 from commission_engine.book.schema import (
-    affiliate,
     attempt,
     attempt_end,
     currency,
@@ -25,8 +22,6 @@ from commission_engine.book.schema import (
     event,
     hold,
     intake,
-    profile,
-    referral,
     refusal,
     release,
 )
@@ -269,59 +264,6 @@ def _refused(connection: sa.Connection, after: int) -> list[Refused]:
         return sorted(
             (Refused(*row) for row in connection.execute(groups)), key=lambda each: each.code
         )
-    columns = (refusal.c.intake, refusal.c.kind, refusal.c.file, refusal.c.code, refusal.c.raw)
-    found = connection.execute(sa.select(*columns).where(where)).all()
-    headers = _headers(connection, {row.intake for row in found})
-    named = [(row, _id_of(row, headers)) for row in found]
-    came = {
-        kind: _came(connection, kind, {name for row, name in named if row.kind == kind and name})
-        for kind in {row.kind for row in found}
-    }
-    every: Counter[tuple[str, str]] = Counter()
-    waiting: Counter[tuple[str, str]] = Counter()
-    for row, name in named:
-        every[row.kind, row.code] += 1
-        waiting[row.kind, row.code] += came[row.kind].get(name, 0) < row.intake
-    return [Refused(*key, rows, waiting[key]) for key, rows in sorted(every.items())]
-
-
-def _headers(connection: sa.Connection, intakes: set[int]) -> dict[tuple[int, str], str | None]:
-    query = sa.select(intake.c.id, intake.c.files).where(intake.c.id.in_(intakes))
-    return {
-        (number, file["name"]): file["header"]
-        for number, files in connection.execute(query)
-        for file in json.loads(files)
-    }
-
-
-def _id_of(row: Any, headers: Mapping[tuple[int, str], str | None]) -> str:
-    """The id that a refused row names, "" where it cannot be told."""
-    column = "event_id" if row.kind == "earnings" else "affiliate_id"
-    header = headers.get((row.intake, row.file))
-    try:
-        if header is None:  # of Parquet
-            said = json.loads(row.raw).get(column)
-            return str(said) if said is not None else ""
-        names, fields = (next(csv.reader([text]), []) for text in (header, row.raw))
-        return fields[names.index(column)]
-    except (ValueError, IndexError, AttributeError, csv.Error):
-        return ""
-
-
-def _came(connection: sa.Connection, kind: str, names: set[str]) -> dict[str, int]:
-    """By id the last intake that learned a fact of this kind about it."""
-    asked = pl.Series(sorted(names), dtype=pl.String)
-    with bulk.listed(connection, asked) as wanted:
-        if kind == "earnings":
-            query = sa.select(event.c.event_id, event.c.intake).join_from(
-                wanted, event, event.c.event_id == wanted.c.value
-            )
-        else:
-            of = referral if kind == "referrals" else profile
-            query = (
-                sa.select(affiliate.c.affiliate_id, sa.func.max(of.c.intake))
-                .join_from(wanted, affiliate, affiliate.c.affiliate_id == wanted.c.value)
-                .join(of, of.c.affiliate == affiliate.c.id)
-                .group_by(affiliate.c.affiliate_id)
-            )
-        return dict(bulk.frame(connection, query, {"id": pl.String, "n": pl.Int64}).iter_rows())
+    judged = refusals.judged(connection, where)
+    counts = judged.group_by("kind", "code").agg(pl.len(), pl.col("waits").sum())
+    return [Refused(*row) for row in counts.sort("kind", "code").iter_rows()]

@@ -14,6 +14,7 @@ from commission_engine.cli import (
     audit,
     backfill,
     care,
+    close,
     correct,
     db,
     decide,
@@ -31,6 +32,7 @@ from commission_engine.cli import (
     runs,
     sources,
     status,
+    tax,
     tree,
 )
 
@@ -62,6 +64,10 @@ app.command("status")(status.status)
 app.command("adjust")(correct.adjust_)
 app.command("true-up")(correct.true_up_)
 app.add_typer(correct.app, name="corrections")
+app.command("close")(close.close_)
+app.command("closings")(close.closings)
+app.command("reopen")(close.reopen)
+app.add_typer(tax.app, name="tax")
 app.add_typer(tree.app, name="tree")
 app.add_typer(export.app, name="export")
 app.command("explain")(explain.explain)

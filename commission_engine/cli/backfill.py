@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from commission_engine.book import runs
+from commission_engine.book import closings, runs
 from commission_engine.book.connect import Engine, reading
 from commission_engine.calendar import Day, date_of
 from commission_engine.cli.common import (
@@ -144,6 +144,7 @@ def _planned(engine: Engine, found: Found, low: Day | None, high: Day | None) ->
         done = {each.day for each in runs.completed(connection)}
         latest = max(done, default=None)
         stopped = latest is not None and runs.hashes(connection, latest) is None
+        closed = closings.closed_until(connection)
     unwritten = latest if stopped else None
     done -= {unwritten}
     over = yesterday(zone)
@@ -166,6 +167,8 @@ def _planned(engine: Engine, found: Found, low: Day | None, high: Day | None) ->
         raise UsageError(f"--from {date_of(low)} is after --to {date_of(high)}", "Turn them round.")
     missing = [day for day in range(low, high + 1) if day not in done]
     passed = [day for day in missing if latest is not None and day < latest]
+    if passed and (refused := closings.refusal_of(closed, passed[0])):
+        raise UsageError(*refused)
     dates = missing[len(passed) :]
     if len(passed) == high - low + 1:
         raise UsageError(*_passed(passed, latest))

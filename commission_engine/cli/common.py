@@ -56,7 +56,18 @@ Limit = Annotated[int, typer.Option("--limit", min=0, help="Rows of a table; 0: 
 out = Console(soft_wrap=False, highlight=False, width=None if sys.stdout.isatty() else 160)
 talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
-NUMBERS = text.NUMBERS | {"level", "line", "lines", "events", "payouts", "accepted", "rejected"}
+NUMBERS = text.NUMBERS | {
+    "net",
+    "vat",
+    "threshold",
+    "level",
+    "line",
+    "lines",
+    "events",
+    "payouts",
+    "accepted",
+    "rejected",
+}
 
 
 class Form(StrEnum):

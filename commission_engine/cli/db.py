@@ -24,7 +24,6 @@ from commission_engine.cli.common import (
 from commission_engine.dump import Contents, look
 from commission_engine.dump import dump as dumped
 from commission_engine.dump import restore as restored
-from commission_engine.finance.prove import PROOFS
 from commission_engine.problems import Exit, UsageError
 from commission_engine.verify import verify
 
@@ -139,7 +138,7 @@ def restore(
     contents = restored(engine, file, stage, kept_in)
     _tell(contents, "restored", file, as_json)
     say("verifying")
-    proof = verify(engine, None, stage, kept_in, further=PROOFS)
+    proof = verify(engine, None, stage, kept_in)
     for difference in proof.differences:
         say(f"[red]differs:[/] {escape(difference)}")
     if proof.differences:

@@ -280,6 +280,7 @@ def export_(
         _form(format_name, on, settings),
         settings.debtor.cool_off_days,
         lambda connection, file: opened(connection, file, Keys.of(os.environ)),
+        tuple(settings.tax_require_document.value),
     )
     given = circumstances(as_name, dry_run=dry_run)
     with at_work(open_book(settings), "payouts export") as worker:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from commission_engine.book import facts, runs
+from commission_engine.book import closings, facts, runs
 from commission_engine.book.attempts import attempt
 from commission_engine.book.connect import Engine, reading
 from commission_engine.book.lock import Worker, again
@@ -277,6 +277,8 @@ def _not_again(
         return fresh
     last = before[-1]
     with reading(engine) as connection:
+        if refused := closings.refusal_to_run(connection, day):
+            raise UsageError(*refused)
         waiting = runs.last_event(connection) > last.event
     if found.plan or found.files:
         with at_work(engine, "run --date of the past") as worker:

@@ -35,7 +35,21 @@ def aged(
     connection: Connection, plan: Plan, day: Day, older_than: int, *where: views.Condition
 ) -> pl.DataFrame:
     """Available balances after the run of `day` whose oldest unpaid amount has been available for
-    more than so many days, shaped AGED, the oldest first.
+    more than so many days, shaped AGED, the oldest first."""
+    old = (
+        unpaid(connection, day, None, *where)
+        .filter(pl.col("days") > older_than)
+        .sort("since_day", *ACCOUNT)
+    )
+    return old.with_columns(_why(connection, plan, day, old)).select(AGED.names()).cast(AGED)
+
+
+def unpaid(
+    connection: Connection, day: Day, known: int | None, *where: views.Condition
+) -> pl.DataFrame:
+    """Available balances after the run of `day` and since when their oldest unpaid amount has been
+    available, shaped AGED but for `why`, unsorted. `known` is the last intake that says which
+    payouts came back; None: all.
 
     A payout takes all that is available. So unpaid is what became available after the last one
     that did not come back; refunds since are not set off against it.
@@ -45,7 +59,7 @@ def aged(
     ripe = (
         booked.filter(raises)
         .with_columns(ripe=pl.max_horizontal("run_day", "available_day"))
-        .join(_last_paid(connection, day), on=ACCOUNT, how="left")
+        .join(_last_paid(connection, day, known), on=ACCOUNT, how="left")
         .filter(
             pl.col("ripe") <= day,
             pl.col("paid_day").is_null() | (pl.col("ripe") > pl.col("paid_day")),
@@ -57,19 +71,17 @@ def aged(
         available_minor=pl.col("amount").filter(pl.col("available_day") <= day).sum(),
         closing_minor=pl.col("amount").sum(),
     )  # fmt: skip
-    old = (
+    return (
         owed.filter(pl.col("available_minor") > 0)
         .join(ripe, on=ACCOUNT)
         .with_columns(days=day - pl.col("since_day"))
-        .filter(pl.col("days") > older_than)
-        .sort("since_day", *ACCOUNT)
     )
-    return old.with_columns(_why(connection, plan, day, old)).select(AGED.names()).cast(AGED)
 
 
-def _last_paid(connection: Connection, day: Day) -> pl.DataFrame:
+def _last_paid(connection: Connection, day: Day, known: int | None) -> pl.DataFrame:
     stays = [state for state in State if state not in BACK]
-    paid = book.payouts(connection, book.in_state(*stays), views.PAYOUT.c.run_day <= day)
+    where = (book.in_state(*stays), views.PAYOUT.c.run_day <= day)
+    paid = book.payouts(connection, *where, known=known)
     return paid.group_by("affiliate_id", currency="code").agg(paid_day=pl.col("run_day").max())
 
 

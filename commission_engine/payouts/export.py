@@ -9,18 +9,19 @@ not know, and a file that has appeared is not written a second time, wherever it
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 
 import polars as pl
 
-from commission_engine.book import audit, bank, facts, runs
+from commission_engine.book import audit, bank, facts, runs, tax
 from commission_engine.book import payouts as book
 from commission_engine.book.connect import Connection, reading
 from commission_engine.book.lock import Worker, again
 from commission_engine.book.payouts import PaymentFile, Step
-from commission_engine.calendar import date_of
+from commission_engine.calendar import Day, date_of, day_of
 from commission_engine.identity import Identity
 from commission_engine.imports import Circumstances
 from commission_engine.ledger.life import OUT, State
@@ -88,6 +89,7 @@ class Order:
     """What to export: all that may be, or only of `batch`; whether a file that was taken away is to
     be written once more. `cool_off_days`: for how many business dates a changed account is paid
     nothing. `opened` gives the content of a file in a bank's format, by the intake of its export.
+    `documents` are the countries whose affiliates need a tax document.
     """
 
     mode: Approval
@@ -97,6 +99,7 @@ class Order:
     format: Format = field(default_factory=Plain)
     cool_off_days: int = 0
     opened: Callable[[Connection, int], bytes] = _closed
+    documents: tuple[str, ...] = ()
 
 
 def export(worker: Worker, order: Order, given: Circumstances) -> Export:
@@ -139,7 +142,7 @@ def _exported(worker: Worker, order: Order, only: str, given: Circumstances) -> 
     """All files in one transaction: all of them, or none."""
     with worker.writing(keep=not given.dry_run) as connection:
         plan = plan_of_book(connection)
-        judged = _judged(connection, plan, order, only)
+        judged = _judged(connection, plan, order, only, _today(given))
         found = pl.concat([each for _, each in judged])
         ready = [
             (batch or content(part), part)
@@ -157,10 +160,15 @@ def _exported(worker: Worker, order: Order, only: str, given: Circumstances) -> 
 _OURS = pl.col("elsewhere") == ""
 
 
+def _today(given: Circumstances) -> Day:
+    return day_of(datetime.fromisoformat(given.now).date())
+
+
 def _judged(
-    connection: Connection, plan: Plan, order: Order, only: str
+    connection: Connection, plan: Plan, order: Order, only: str, day: Day
 ) -> list[tuple[str, pl.DataFrame]]:
-    """By batch ("": of none yet) the payouts that might be exported now, and why one may not."""
+    """By batch ("": of none yet) the payouts that might be exported on `day`, and why one may
+    not."""
     known = runs.last_intake(connection)
     approved = select(connection, plan, Wanted(), State.APPROVED)
     batches = [each for each in approved["batch"].unique().sort() if only in ("", each)]
@@ -171,14 +179,18 @@ def _judged(
     if order.mode is Approval.NONE and not only:
         parts.append(("", select(connection, plan, Wanted(), State.PENDING)))
     return [
-        (batch, _may_be(connection, order, described(connection, part, known)))
+        (batch, _may_be(connection, order, described(connection, part, known), known, day))
         for batch, part in parts
     ]
 
 
-def _may_be(connection: Connection, order: Order, found: pl.DataFrame) -> pl.DataFrame:
-    """Payouts as the format judges them; none to who is not active, or has just another account."""
+def _may_be(
+    connection: Connection, order: Order, found: pl.DataFrame, known: int, day: Day
+) -> pl.DataFrame:
+    """Payouts as the format judges them; none to who is not active, lacks a tax document, or has
+    just another account."""
     judged = order.format.judged(connection, found)
+    lacks = tax.lacking(connection, found["affiliate"], order.documents, known, day)
     free = bank.cooling(connection, found["affiliate"], order.cool_off_days)
     whys = []
     for number, whose, standing, why in judged.select(
@@ -186,6 +198,8 @@ def _may_be(connection: Connection, order: Order, found: pl.DataFrame) -> pl.Dat
     ).iter_rows():
         if standing != "active":
             whys.append(f"{whose} is {standing}")
+        elif number in lacks:
+            whys.append(f"{whose} is {lacks[number]}")
         elif number in free:
             until = date_of(free[number])
             whys.append(

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from glob import escape
+from hashlib import file_digest
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -53,6 +54,11 @@ class Draft:
     def place(self, name: str) -> Path:
         """Where a file is until it appears."""
         return self._aside / name
+
+    def sha256(self, name: str) -> str:
+        """Of a file that was written, as the disk has it."""
+        with (self._aside / name).open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
 
     def appear(self) -> Published:
         """One rename, when everything is on the disk."""
