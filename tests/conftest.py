@@ -6,6 +6,7 @@ alone.
 """
 
 import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -13,6 +14,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from zlib import crc32
+
+os.environ.setdefault("POLARS_MAX_THREADS", "1")  # as many processes as cores run tests already
 
 import pytest
 import sqlalchemy as sa
@@ -41,14 +45,37 @@ def lacking() -> list[str]:
     return [] if os.environ.get("CI") else [name for name in PACKAGES if not shutil.which(name)]
 
 
+BOTH = "COMMISSION_BOTH"
+"""Whether every test is tried on both databases. Else those that ask for neither take turns."""
+
+_by_turns = not os.environ.get(BOTH)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items[:]:
         mark = item.get_closest_marker("needs")
-        if mark and mark.args[0] in lacking():
+        if (mark and mark.args[0] in lacking()) or (_by_turns and not _its_turn(item)):
             items.remove(item)
 
 
+def _its_turn(item: pytest.Item) -> bool:
+    """Of a test that the fixtures below would try on both databases: two of three on SQLite, one
+    on PostgreSQL, always the same."""
+    given = getattr(item, "callspec", None)
+    kinds = [given.params[name] for name in TURNS if given and name in given.params]
+    asked = any(name in mark.args[0] for mark in item.iter_markers("parametrize") for name in TURNS)
+    if not kinds or asked:
+        return True
+    test = re.sub("sqlite|postgresql", "", item.nodeid)
+    return kinds[0] == ("sqlite", "sqlite", "postgresql")[crc32(test.encode()) % 3]
+
+
+TURNS = ("database_url", "empty_databases")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _by_turns:
+        terminalreporter.write_line(f"tests of either database took turns; on both: {BOTH}=1")
     for program in lacking():
         terminalreporter.write_sep(
             "=", f"NOT RUN: the tests that need the Debian package {PACKAGES[program]}", red=True

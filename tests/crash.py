@@ -166,12 +166,12 @@ class Bench:
             self.faults(kind, number)
 
     def faults(self, kind: str, number: int) -> None:
-        """One to three faults in one step, then the command until it is done."""
+        """One to four faults in one step, then the command until it is done."""
         chance = Random(f"trial {self.seed} {kind} {number}")
         how = HOWS[kind][number % len(HOWS[kind])]
         step, at = self.place(how, number // len(HOWS[kind]))
         self.books.restore(step.before)
-        for again in range(chance.choice((1, 2, 2, 3, 3))):
+        for again in range(chance.choice((1, 2, 3, 3, 4))):
             if again:
                 at = chance.randint(1, max(at, 8))
             fault = Fault(how, at, chance.getrandbits(30))

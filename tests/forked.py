@@ -194,7 +194,12 @@ class Bench:
         return status
 
 
-ALWAYS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "POLARS_MAX_THREADS": "1", "COLUMNS": "120"}
+ALWAYS = {
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "POLARS_MAX_THREADS": "1",
+    "COLUMNS": "120",
+    "COMMISSION_BOTH": "1",
+}
 
 
 def _limit(given: Given) -> None:

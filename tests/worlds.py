@@ -31,7 +31,7 @@ from commission_engine.money import Rate, Rounding
 from commission_engine.plan.terms import Cap, Every, Level, Payout, Plan, Terms
 
 WORLDS = settings(
-    max_examples=int(os.environ.get("COMMISSION_WORLDS", "120")),
+    max_examples=int(os.environ.get("COMMISSION_WORLDS", "200")),
     derandomize="COMMISSION_WORLDS_RANDOM" not in os.environ,
     database=None,
     deadline=None,
