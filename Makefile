@@ -11,7 +11,10 @@ MONEY_TESTS := money plan kernel reference ledger buckets facts decide bounds ex
 # `make test` has tried them in many worlds; a few of those reach every branch.
 FEWER := COMMISSION_WORLDS=30 COMMISSION_EXPLAINED_WORLDS=3 COMMISSION_EXPLAINED_CORRECTIONS=1
 
-.PHONY: demo test check bench bench-guard golden clean help
+# Of these `make test` has samples.
+SERIES := crash fuzz planted year audit
+
+.PHONY: demo test series check bench bench-guard golden clean help
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -26,6 +29,9 @@ demo: $(READY) ## a real shop's year: import, thirteen settlements, what came of
 
 test: $(READY) ## all tests, with a real PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+series: $(READY) ## the long series of tests: kills, races, other outsides, fuzzing, planted bugs
+	COMMISSION_SERIES=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(SERIES:%=tests/test_%.py)
 
 check: $(READY) ## ruff, mypy --strict, coverage of the money core, instruction counts
 	$(BIN)/ruff check .

@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import series
 import sqlalchemy as sa
 from alembic import command
 from engines import Fresh
@@ -32,7 +33,7 @@ from commission_engine.problems import CommissionError
 from commission_engine.trail import anchored, prove_anchor, prove_trail
 from commission_engine.verify import verify
 
-MANY = int(os.environ.get("COMMISSION_AUDIT_TAMPERS", "1000"))
+MANY = int(os.environ.get("COMMISSION_AUDIT_TAMPERS", series.of("250", "1000")))
 SEED = int(os.environ.get("COMMISSION_AUDIT_SEED", "4"))
 MOVE = ("tree", "move", "cat", "--since", "2026-03-01", "--reason", "x")
 NONSENSE = (

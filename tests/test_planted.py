@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import series
 from equal import Equal, listed, reasons
 from mutants import Fate, Mutant, modules, mutants_of, summary
 from planted import BUGS, Bug, part_of, text_with
@@ -21,7 +22,7 @@ from commission_engine.publish.folder import Made, publish
 
 ROOT = Path(__file__).parents[1]
 PARTS = 4
-"""So that several processes share the work."""
+"""So that several processes share the work; a sample is one of them."""
 
 
 def looked_for(*words: str) -> subprocess.CompletedProcess[str]:
@@ -35,7 +36,7 @@ def looked_for(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("part", range(1, PARTS + 1))
+@pytest.mark.parametrize("part", series.of([1], [1, 2, 3, 4]))
 def test_every_planted_bug_is_caught_by_its_test(part: int) -> None:
     done = looked_for("--part", f"{part}/{PARTS}")
     assert done.returncode == 0, done.stdout + done.stderr
