@@ -146,8 +146,8 @@ def closings(
         made, asked = book.closings(connection), book.requests(connection)
         if month:
             kept_in = where_kept(connection, settings.lines_store.value)
-            rows = _table(connection, kept_in, _held(made, Period.of(month)), table)
-            listing(rows, how, limit, table)
+            shown = _table(connection, kept_in, _held(made, Period.of(month)), table)
+            listing(shown, how, limit, table)
             return
     rows = [_row(each, [wish for wish in asked if wish.closing == each.intake]) for each in made]
     if how is Form.JSON:
