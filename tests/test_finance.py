@@ -121,6 +121,8 @@ def troubled(paid: list[Row]) -> tuple[list[Row], dict[str, list[Row]]]:
             case 2:
                 found["paid"].append(row)
                 found["doubled"].append(again)
+                if number % (2 * CASES) == 2:  # the bank has noticed, and took one back
+                    found["doubled"].append(replace(row, minor=-row.minor, bank=f"R{number}"))
             case 3:
                 found["amount differs"].append(replace(row, minor=row.minor - 100))
             case 4:
