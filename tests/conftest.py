@@ -67,7 +67,8 @@ def _its_turn(item: pytest.Item) -> bool:
     if not kinds or asked:
         return True
     test = re.sub("sqlite|postgresql", "", item.nodeid)
-    return kinds[0] == ("sqlite", "sqlite", "postgresql")[crc32(test.encode()) % 3]
+    turn = ("sqlite", "sqlite", "postgresql")[crc32(test.encode()) % 3]
+    return bool(kinds[0] == turn)
 
 
 TURNS = ("database_url", "empty_databases")

@@ -153,28 +153,31 @@ def test_beancount_notices_an_amount_that_is_not_ours(commission: Program, world
     assert {each.message.split(" for ")[0] for each in errors} == {"Balance failed"}
 
 
+def hledger(folder: Path, *words: str) -> str:
+    """What hledger says of an export."""
+    done = subprocess.run(
+        ["hledger", "-f", folder / "main.hledger", *words],
+        capture_output=True, check=False, timeout=60, env={**os.environ, "LC_ALL": "C"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
 @pytest.mark.needs("hledger")
 def test_hledger_accepts_it_and_has_our_balances(commission: Program, world: None) -> None:
     """Also where no locale is set."""
     folder, _ = made(commission, "journal", "--format", "hledger")
-
-    def hledger(*words: str) -> str:
-        done = subprocess.run(
-            ["hledger", "-f", folder / "main.hledger", *words],
-            capture_output=True, check=False, timeout=60, env={**os.environ, "LC_ALL": "C"},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout.decode()
-
-    hledger("check", "--strict")
-    listed = hledger("balance", "liabilities", "--flat", "--no-total", "--layout=bare", "-Ocsv")
+    hledger(folder, "check", "--strict")
+    listed = hledger(
+        folder, "balance", "liabilities", "--flat", "--no-total", "--layout=bare", "-Ocsv"
+    )
     names = {f"liabilities:affiliates:{account_of(each)}": each for each in HOSTILE}
     theirs = {
         (names[row["account"]], row["commodity"]): -Decimal(row["balance"])
         for row in csv.DictReader(io.StringIO(listed))
     }
     assert theirs == balances(commission)
-    assert len(hledger("tags", "affiliate_id", "--values").splitlines()) == len(
+    assert len(hledger(folder, "tags", "affiliate_id", "--values").splitlines()) == len(
         {tag(each) for each in HOSTILE}
     )
 

@@ -175,6 +175,21 @@ def test_overlapping_statements_bring_each_entry_once(exported: Program) -> None
     assert agrees(exported)
 
 
+def test_one_of_two_payments_that_comes_back_fails_nothing(exported: Program) -> None:
+    """Else the payout would be made anew, and the affiliate be paid twice after all."""
+    bank(exported, "1.xml", camt(Row(-2500, ANN, "B1"), Row(-2500, ANN, "B2")))
+    done = bank(exported, "2.xml", camt(Row(2500, ANN, "B3", reason="DUPL"), name="S-2"))
+    assert (done["found"], done["marked_failed"]) == ({"doubled": 1}, 0)
+    rows = json.loads(exported("reconcile", "open", "--json").out)
+    assert [(row["entry"], row["payout_id"], row["why"]) for row in rows] == [
+        (2, ANN, "another entry has paid it already"),
+        (3, ANN, "it was paid twice, and one payment came back"),
+    ]
+    assert exported("reconcile", "decide", "2", "3", "--ignore", "--reason", "undone").code == 0
+    assert states(exported)["ann"] == "paid"
+    assert agrees(exported)
+
+
 PAYPAL = f"""\
 Transaction ID,Recipient,Customer ID,Amount,Currency,Transaction Status,Time processed,Error message
 T1,ann@example.com,{ANN},25.00,USD,SUCCESS,2026-01-07T10:00:00Z,

@@ -195,6 +195,19 @@ def assigned(connection: sa.Connection, sure: Sequence[str]) -> pl.DataFrame:
     ).sort("intake", "entry")
 
 
+def found_of_payouts(
+    connection: sa.Connection, found: str, said: str
+) -> list[tuple[int, int, int, int]]:
+    """Of entries that were found to be this and say that: the keys of their payouts, and their
+    intakes; the earliest first."""
+    query = sa.select(*(bank_entry.c[name] for name in KEY), bank_entry.c.intake).where(
+        bank_entry.c.found == str(found), bank_entry.c.said == str(said),
+        bank_entry.c.run_day != NOBODY,
+    )  # fmt: skip
+    rows = connection.execute(query.order_by(bank_entry.c.intake, bank_entry.c.id))
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
 # -- entries
 
 

@@ -9,6 +9,8 @@ from rich.markup import escape
 
 from commission_engine.book import closings as book
 from commission_engine.book.closings import Closing, Request
+from commission_engine.book.connect import Connection, reading
+from commission_engine.book.lines import LineStore, where_kept
 from commission_engine.book.lock import Worker, again
 from commission_engine.calendar import date_of
 from commission_engine.cli.common import (
@@ -22,7 +24,6 @@ from commission_engine.cli.common import (
     counted,
     form,
     listing,
-    looking,
     open_book,
     print_json,
     say,
@@ -31,6 +32,7 @@ from commission_engine.cli.common import (
 )
 from commission_engine.cli.payouts_shared import DryRun, circumstances
 from commission_engine.finance.close.close import NOTHING, Outcome, Wanted, close
+from commission_engine.finance.close.figures import figures
 from commission_engine.finance.close.obstacles import Obstacle
 from commission_engine.finance.close.period import Period
 from commission_engine.finance.close.prove import FOLDER
@@ -126,12 +128,27 @@ def _open(each: Obstacle) -> dict[str, Any]:
 
 
 def closings(
-    database: Database = None, limit: Limit = 50, as_json: AsJson = False, as_csv: AsCsv = False
+    month: Annotated[
+        str, typer.Argument(metavar="[MONTH]", help="A closed month: show a table of its pack.")
+    ] = "",
+    table: Annotated[
+        str, typer.Option("--table", help="Which, such as roll_forward or trial_balance.")
+    ] = "roll_forward",
+    database: Database = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
-    """List closed months, those that were opened again too."""
+    """List closed months, those that were opened again too; or show what a closed month came to."""
     how = form(as_json, as_csv)
-    with looking(database) as connection:
+    settings = settings_of(database=database)
+    with reading(open_book(settings)) as connection:
         made, asked = book.closings(connection), book.requests(connection)
+        if month:
+            kept_in = where_kept(connection, settings.lines_store.value)
+            shown = _table(connection, kept_in, _held(made, Period.of(month)), table)
+            listing(shown, how, limit, table)
+            return
     rows = [_row(each, [wish for wish in asked if wish.closing == each.intake]) for each in made]
     if how is Form.JSON:
         told = [
@@ -141,6 +158,22 @@ def closings(
         print_json(told)
         return
     listing(pl.DataFrame(rows, schema=dict.fromkeys(_COLUMNS, pl.String)), how, limit, "closings")
+
+
+def _held(made: list[Closing], period: Period) -> Closing:
+    for each in made:
+        if each.holds and each.first_day == period.first:
+            return each
+    raise UsageError(f"{period.name} is not closed", "`commission closings` lists closed months.")
+
+
+def _table(connection: Connection, store: LineStore, done: Closing, name: str) -> pl.DataFrame:
+    told = figures(connection, store, Period.around(done.first_day), done.intake - 1)
+    for each in told.tables:
+        if each.name == name:
+            return each.shown
+    names = ", ".join(each.name for each in told.tables)
+    raise UsageError(f"a pack has no table {name!r}", f"Write one of {names}.")
 
 
 _COLUMNS = (

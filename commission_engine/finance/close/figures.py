@@ -45,6 +45,17 @@ class Table:
     rows: pl.DataFrame
     long: bool = False
 
+    @property
+    def shown(self) -> pl.DataFrame:
+        """The rows for people: an amount `x_minor` is the decimal `x`."""
+        names = [name for name in self.rows.columns if name != "decimals"]
+        return self.rows.select(
+            text.amount(name).alias(name.removesuffix("_minor"))
+            if name.endswith("_minor")
+            else pl.col(name)
+            for name in names
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:

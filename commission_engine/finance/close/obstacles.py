@@ -7,10 +7,13 @@ import polars as pl
 
 from commission_engine.book import closings, corrections, holds, refusals, runs
 from commission_engine.book import payouts as book
+from commission_engine.book import reconcile as bank
 from commission_engine.book.connect import Connection
 from commission_engine.calendar import date_of
 from commission_engine.finance.close.figures import refused_before
 from commission_engine.finance.close.period import Period
+from commission_engine.finance.reconcile.decide import waiting
+from commission_engine.finance.reconcile.match import Found
 from commission_engine.ledger.life import State
 from commission_engine.payouts.choose import SHORT
 
@@ -37,6 +40,7 @@ def obstacles(
         *_dates(connection, period),
         *([] if accept_refused else _refused(connection, period)),
         *_exported(connection, period),
+        *_said_by_banks(connection, period),
         *_held(connection, period),
         *_proposed(connection),
     ]
@@ -102,7 +106,26 @@ def _exported(connection: Connection, period: Period) -> Iterator[Obstacle]:
             f"{_counted(part.height, 'payout')} of batch {str(batch)[:SHORT]} exported and neither"
             " paid nor failed",
             part.height,
-            f"commission payouts mark paid --batch {str(batch)[:SHORT]}",
+            "commission reconcile FILE, or commission payouts mark paid --batch"
+            f" {str(batch)[:SHORT]}",
+        )
+
+
+def _said_by_banks(connection: Connection, period: Period) -> Iterator[Obstacle]:
+    """Entries that wait for a person, booked in the period or before, or about a payout of such a
+    date. A notice is about a payee's data, and no money depends on it."""
+    booked = pl.col("booked_day") <= period.last
+    ours = (pl.col("run_day") != bank.NOBODY) & (pl.col("run_day") <= period.last)
+    found = waiting(connection).filter(booked | ours, pl.col("found") != str(Found.NOTICE))
+    if found.height:
+        named = [f"{number} {what}" for number, what in found.select(
+            "id", "found").head(SHOWN + 1).iter_rows()]  # fmt: skip
+        yield Obstacle(
+            "bank entries",
+            f"{_counted(found.height, 'bank entry', 'bank entries')} not decided:"
+            f" {_some(named, ', ', found.height)}",
+            found.height,
+            "commission reconcile open",
         )
 
 
@@ -133,8 +156,8 @@ def _proposed(connection: Connection) -> Iterator[Obstacle]:
         )
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def _counted(number: int, noun: str, nouns: str = "") -> str:
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
 
 
 def _some(texts: Sequence[str], between: str, count: int | None = None) -> str:

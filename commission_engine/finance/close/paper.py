@@ -10,7 +10,6 @@ from commission_engine.calendar import date_of
 from commission_engine.finance.close.figures import Figures, Table
 from commission_engine.finance.close.period import Period
 from commission_engine.problems import UsageError
-from commission_engine.publish import text
 
 _FORM = Path(__file__).with_name("paper.typ")
 
@@ -41,10 +40,7 @@ def paper(told: Figures, period: Period) -> bytes:
 
 def _printed(table: Table) -> dict[str, Any]:
     names = [name for name in table.rows.columns if name != "decimals"]
-    shown = table.rows.select(
-        text.amount(name) if name.endswith("_minor") else pl.col(name).cast(pl.String)
-        for name in names
-    )
+    shown = table.shown.cast(pl.String)
     columns = [
         {"name": name.removesuffix("_minor").replace("_", " "),
          "right": table.rows[name].dtype != pl.String}

@@ -111,13 +111,14 @@ class Standing:
     state: State
     paid: bool = False
     back: bool = False
+    twice: bool = False
 
 
 @dataclass(slots=True)
 class World:
     """What is known when a file is read: the payouts that left, as of intake `known`; what entries
     have said of them before; the currencies of all that left; names and account ends of
-    affiliates by number."""
+    affiliates by number; those that a bank has paid more than once."""
 
     known: int
     payouts: Sequence[Sent]
@@ -125,6 +126,7 @@ class World:
     currencies: frozenset[str]
     names: Mapping[int, str]
     tails: Mapping[int, frozenset[str]]
+    twice: frozenset[Key] = frozenset()
     standing: dict[Key, Standing] = field(default_factory=dict)
     by_reference: dict[str, Sent] = field(default_factory=dict)
     by_amount: dict[tuple[str, Minor], list[Sent]] = field(
@@ -135,7 +137,7 @@ class World:
         for each in self.payouts:
             state = each.state(self.known)
             if state is not None:
-                self.standing[each.key] = Standing(state)
+                self.standing[each.key] = Standing(state, twice=each.key in self.twice)
                 self.by_reference[long_reference(each.payout_id)] = each
                 self.by_reference[short_reference(each.payout_id)] = each
                 self.by_amount[each.code, each.amount_minor].append(each)
@@ -191,6 +193,7 @@ class World:
 
     def _paid(self, payout: Sent, standing: Standing) -> Judged:
         if standing.paid:
+            standing.twice = True
             return Judged(Found.DOUBLED, payout, BY_REFERENCE, "another entry has paid it already")
         if standing.state is State.FAILED and not standing.back:
             return Judged(
@@ -208,6 +211,9 @@ class World:
     def _back(self, payout: Sent, standing: Standing, told: Told) -> Judged:
         if standing.back:
             why = "another entry has brought it back already"
+            return Judged(Found.DOUBLED, payout, BY_REFERENCE, why)
+        if standing.twice:  # most likely the second payment, and the first one stands
+            why = "it was paid twice, and one payment came back"
             return Judged(Found.DOUBLED, payout, BY_REFERENCE, why)
         was, standing.back = standing.state, True
         found = Found.FAILED if told.said is Said.FAILED else Found.RETURNED

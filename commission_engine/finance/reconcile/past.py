@@ -11,7 +11,7 @@ from commission_engine.book import reconcile as book
 from commission_engine.book.connect import Connection
 from commission_engine.calendar import Day, Zone
 from commission_engine.finance.reconcile.entry import Said, ours_in
-from commission_engine.finance.reconcile.match import SURE, Key, Sent, Told, World
+from commission_engine.finance.reconcile.match import SURE, Found, Key, Sent, Told, World
 from commission_engine.finance.references import SHORT, long_reference, short_reference
 from commission_engine.ledger.life import State
 from commission_engine.money import Minor
@@ -45,6 +45,9 @@ class Past:
             self._by_amount.setdefault((each.code, each.amount_minor), []).append(each)
         assigned = book.assigned(connection, [str(each) for each in SURE])
         of_whom = assigned.join(wanted.select("affiliate").unique(), on="affiliate", how="semi")
+        self._twice: dict[Key, int] = {}
+        for row in book.found_of_payouts(connection, Found.DOUBLED, Said.PAID):
+            self._twice.setdefault(row[:3], row[3])
         self._assigned: dict[int, list[dict[str, Any]]] = {}
         for row in of_whom.iter_rows(named=True):
             self._assigned.setdefault(row["affiliate"], []).append(row)
@@ -75,6 +78,7 @@ class Past:
             frozenset(code for code, first in self._first.items() if first <= known),
             payouts.names(self._connection, numbers, known),
             {each: frozenset(ends) for each, ends in tails.items()},
+            frozenset(key for key in mine if self._twice.get(key, known + 1) <= known),
         )
 
     def _made(self, wanted: pl.DataFrame, steps: pl.DataFrame) -> Iterable[Sent]:
