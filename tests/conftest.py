@@ -19,6 +19,7 @@ from zlib import crc32
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # as many processes as cores run tests already
 
 import pytest
+import series
 import sqlalchemy as sa
 from once import forget
 from program import Program, program_in
@@ -54,7 +55,9 @@ _by_turns = not os.environ.get(BOTH)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items[:]:
         mark = item.get_closest_marker("needs")
-        if (mark and mark.args[0] in lacking()) or (_by_turns and not _its_turn(item)):
+        left_out = item.get_closest_marker("series") and not series.FULL
+        lacks = mark and mark.args[0] in lacking()
+        if left_out or lacks or (_by_turns and not _its_turn(item)):
             items.remove(item)
 
 
@@ -77,6 +80,8 @@ TURNS = ("database_url", "empty_databases")
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _by_turns:
         terminalreporter.write_line(f"tests of either database took turns; on both: {BOTH}=1")
+    if not series.FULL:
+        terminalreporter.write_line("of the long series there were samples; in full: make series")
     for program in lacking():
         terminalreporter.write_sep(
             "=", f"NOT RUN: the tests that need the Debian package {PACKAGES[program]}", red=True
