@@ -12,7 +12,7 @@ MONEY_TESTS := money plan kernel reference ledger buckets facts decide bounds ex
 FEWER := COMMISSION_WORLDS=30 COMMISSION_EXPLAINED_WORLDS=3 COMMISSION_EXPLAINED_CORRECTIONS=1
 
 # Of these `make test` has samples.
-SERIES := crash fuzz planted year audit
+SERIES := crash fuzz planted year audit spark_lost spark_night
 
 .PHONY: demo test series check bench bench-guard golden clean help
 
@@ -30,7 +30,7 @@ demo: $(READY) ## a real shop's year: import, thirteen settlements, what came of
 test: $(READY) ## all tests, with a real PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-series: $(READY) ## the long series of tests: kills, races, other outsides, fuzzing, planted bugs
+series: $(READY) ## long series of tests: kills, races, other outsides, fuzzing, planted bugs, Spark
 	COMMISSION_SERIES=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(SERIES:%=tests/test_%.py)
 
 check: $(READY) ## ruff, mypy --strict, coverage of the money core, instruction counts

@@ -41,14 +41,16 @@ def test_killed_anywhere_and_in_recovery(seed: int) -> None:
     assert found["kill"] + found["kill in recovery"] >= KILLS
 
 
+@pytest.mark.series
 def test_killed_with_lines_in_segments() -> None:
-    many = series.of(6, 16)
+    many = 16
     found = trials("crash", "kill", "--seed", 7, "--trials", many, "--lines", "lines")
     assert found["kill"] == many
 
 
+@pytest.mark.series
 def test_the_power_fails_and_what_was_not_synced_is_lost() -> None:
-    many = series.of(8, 20)
+    many = 20
     assert trials("crash", "power", "--seed", 8, "--trials", many)["power"] == many
 
 
@@ -57,8 +59,9 @@ def test_stopped_by_a_signal_anywhere() -> None:
     assert trials("crash", "term", "--seed", 9, "--trials", many)["term"] >= many
 
 
+@pytest.mark.series
 def test_the_disk_is_full_or_broken_once_or_for_good() -> None:
-    many = series.of(3, 8)
+    many = 8
     found = trials("crash", "full", "--seed", 10, "--trials", 4 * many)
     assert [found[how] for how in ("EIO", "EIO+", "ENOSPC", "ENOSPC+")] == [many] * 4
 
@@ -78,8 +81,9 @@ def test_killed_on_postgresql(postgresql_server: str) -> None:
     assert found["kill"] == 20
 
 
+@pytest.mark.series
 def test_connections_are_cut_at_any_statement_and_at_commit(postgresql_server: str) -> None:
-    many = series.of(1, 4)
+    many = 4
     found = trials("crash", "cut", "--seed", 13, "--trials", 4 * many, server=postgresql_server)
     assert (found["cut"], found["cut all"], found["lost"]) == (many, many, 2 * many)
 
@@ -90,8 +94,9 @@ def test_transactions_collide(postgresql_server: str) -> None:
     assert [found[how] for how in ("40001", "40001+", "40P01", "40P01+")] == [2] * 4
 
 
+@pytest.mark.series
 def test_the_server_is_killed_and_comes_back() -> None:
-    many = series.of(2, 8)
+    many = 8
     found = trials("crash", "crash", "--seed", 15, "--trials", many, server="own")
     assert found["server crashes"] == many
 

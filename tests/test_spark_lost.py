@@ -16,6 +16,7 @@ from commission_engine.spark.session import session
 __all__ = ["facts", "plan"]
 
 
+@pytest.mark.series
 def test_an_executor_that_dies_half_way_changes_nothing(
     facts: Path, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.needs("java")
 WORKED = Path(__file__).parent.parent / "examples" / "worked" / "cap-over-all-levels"
 
 
+@pytest.mark.series
 def test_nights_on_spark_say_and_publish_the_same(sqlite_books: Fresh, tmp_path: Path) -> None:
     """Caps go on from night to night, a refund follows its order."""
     calculations: dict[str, Calculation] = {
