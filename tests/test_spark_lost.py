@@ -17,6 +17,7 @@ __all__ = ["facts", "plan"]
 
 
 @pytest.mark.series
+@pytest.mark.needs("java")
 def test_an_executor_that_dies_half_way_changes_nothing(
     facts: Path, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
