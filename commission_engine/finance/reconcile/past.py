@@ -46,8 +46,8 @@ class Past:
         assigned = book.assigned(connection, [str(each) for each in SURE])
         of_whom = assigned.join(wanted.select("affiliate").unique(), on="affiliate", how="semi")
         self._twice: dict[Key, int] = {}
-        for row in book.found_of_payouts(connection, Found.DOUBLED, Said.PAID):
-            self._twice.setdefault(row[:3], row[3])
+        for *key, number in book.found_of_payouts(connection, Found.DOUBLED, Said.PAID):
+            self._twice.setdefault((key[0], key[1], key[2]), number)
         self._assigned: dict[int, list[dict[str, Any]]] = {}
         for row in of_whom.iter_rows(named=True):
             self._assigned.setdefault(row["affiliate"], []).append(row)
