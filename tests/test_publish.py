@@ -858,3 +858,9 @@ def test_a_file_where_a_runs_folder_should_be_stays(target: Path) -> None:
     with pytest.raises(CommissionError, match="cannot be written"):
         publish(two(), target)
     assert target.read_text() == "precious"
+
+
+def test_an_amount_below_zero_is_no_formula_and_a_text_may_be_one() -> None:
+    amounts = ("commission", "cut", "owing")
+    table = pl.DataFrame({name: ["-1.00"] for name in (*amounts, "reason")})
+    assert text.csv(table).decode() == "commission,cut,owing,reason\n-1.00,-1.00,-1.00,'-1.00\n"

@@ -57,8 +57,6 @@ out = Console(soft_wrap=False, highlight=False, width=None if sys.stdout.isatty(
 talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
 NUMBERS = text.NUMBERS | {
-    "net",
-    "vat",
     "threshold",
     "level",
     "line",

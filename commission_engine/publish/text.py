@@ -12,6 +12,7 @@ from commission_engine.decide.adjusted import NO_TERMS
 NUMBERS = frozenset(
     ["base_amount", "rate", "gross", "commission", "amount", "balance", "debit", "credit"]
     + ["opening", "earned", "reversed", "adjusted", "paid", "closing", "held", "available"]
+    + ["cut", "owing", "net", "vat"]
 )
 """The columns that hold numbers; every other column of text is somebody's text."""
 
