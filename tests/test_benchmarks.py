@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+pytestmark = pytest.mark.series
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 AFFILIATES, EVENTS, SEED = 200, 2_000, 7
 PEERS = (

@@ -277,6 +277,7 @@ def test_every_form_says_the_same(
 # --- ten thousand ---------------------------------------------------------------------------------
 
 
+@pytest.mark.series
 def test_every_trouble_of_ten_thousand_is_found_and_none_is_invented(
     commission: Program, tmp_path: Path
 ) -> None:
