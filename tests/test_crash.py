@@ -37,7 +37,7 @@ def trials(program: str, *words: object, server: str = "") -> dict[str, int]:
 
 @pytest.mark.parametrize("seed", series.of([1], [1, 2, 3, 4, 5, 6]))
 def test_killed_anywhere_and_in_recovery(seed: int) -> None:
-    found = trials("crash", "kill", "--seed", seed, "--trials", series.of(40, 100))
+    found = trials("crash", "kill", "--seed", seed, "--trials", series.of(40, 115))
     assert found["kill"] + found["kill in recovery"] >= KILLS
 
 
