@@ -193,6 +193,7 @@ def apart(world: World, seed: int) -> Numbers:
     return numbers
 
 
+@pytest.mark.series
 def test_worlds_on_spark_say_what_the_reference_says(
     running: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
