@@ -12,6 +12,7 @@ from commission_engine.book.connect import Connection
 from commission_engine.book.lines import NARROW, narrow
 from commission_engine.bounds import Bounds
 from commission_engine.calendar import Zone
+from commission_engine.converting import convert
 from commission_engine.decide.adjusted import with_adjustments
 from commission_engine.decide.kernel import Decision, decide
 from commission_engine.decide.used import UsedInMemory
@@ -100,7 +101,7 @@ class Derivation:
 
     @cached_property
     def _settled(self) -> tuple[pl.DataFrame | None, pl.DataFrame]:
-        """The statements, and the holds."""
+        """The statements as if nothing had to be converted, and the holds."""
         connection, run, plan, codes = self.connection, self.run, self.plan, self.codes
         whole = (
             settlement(connection, plan, codes, run.day, run.intake, self.entered, self.active)
@@ -112,9 +113,20 @@ class Derivation:
             run.intake, self.posted, self.active, whole,
         )  # fmt: skip
 
+    @cached_property
+    def _converted(self) -> tuple[pl.DataFrame | None, pl.DataFrame]:
+        run = self.run
+        return convert(
+            self.connection, self.plan, self.codes, run.day, run.intake, self._settled[0]
+        )
+
     @property
     def statements(self) -> pl.DataFrame | None:
-        return self._settled[0]
+        return self._converted[0]
+
+    @property
+    def conversions(self) -> pl.DataFrame:
+        return self._converted[1]
 
     @cached_property
     def holds(self) -> pl.DataFrame:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from commission_engine.book import payouts
+from commission_engine.book import exchange, payouts
 from commission_engine.book.connect import Connection
 from commission_engine.book.runs import Run
 from commission_engine.calendar import Day
 from commission_engine.ledger.accounts import Kind
+from commission_engine.ledger.convert import CONVERTED, LEGS, legs
 from commission_engine.ledger.post import entries
 
 
@@ -49,6 +50,22 @@ def came_back(
         "decimals",
         "amount_minor",
     )
+
+
+def exchanged(
+    connection: Connection, completed: Sequence[Run], after: Day | None, day: Day
+) -> pl.DataFrame:
+    """The entries between currencies of the runs after `after` (None: all) and up to `day`: of the
+    payouts that they have converted, and of those that came back; shaped ledger.convert.LEGS."""
+    made = exchange.conversions(connection, None, day)
+    if not made.height:
+        return LEGS.to_frame()
+    key = ("run_day", "affiliate_id", "currency")
+    back = came_back(connection, completed, after, day).select("booked_day", *key)
+    own = made if after is None else made.filter(pl.col("run_day") > after)
+    returned = back.join(made, on=key).with_columns(run_day="booked_day")
+    names = CONVERTED.names()
+    return legs(own.select(names), returned.select(names))
 
 
 def booked(*parts: pl.DataFrame) -> pl.DataFrame:

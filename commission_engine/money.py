@@ -153,12 +153,21 @@ def share(base: Minor, rate: Rate, rounding: Rounding) -> Minor:
     >>> share(1999, Rate.parse("0.075"), Rounding.HALF_EVEN)
     150
     """
-    whole, rest = divmod(abs(base) * rate.parts, rate.scale)
+    return quotient(base * rate.parts, rate.scale, rounding)
+
+
+def quotient(dividend: int, divisor: int, rounding: Rounding) -> int:
+    """Rounded once to a whole number; `divisor` is above zero.
+
+    >>> quotient(-7, 2, Rounding.HALF_UP), quotient(7, 2, Rounding.DOWN)
+    (-4, 3)
+    """
+    whole, rest = divmod(abs(dividend), divisor)
     if rounding is Rounding.HALF_EVEN:
-        whole += 2 * rest > rate.scale or (2 * rest == rate.scale and whole % 2 == 1)
+        whole += 2 * rest > divisor or (2 * rest == divisor and whole % 2 == 1)
     elif rounding is Rounding.HALF_UP:
-        whole += 2 * rest >= rate.scale
-    return -whole if base < 0 else whole
+        whole += 2 * rest >= divisor
+    return -whole if dividend < 0 else whole
 
 
 @cache

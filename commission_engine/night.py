@@ -18,6 +18,7 @@ from commission_engine.book import (
     closings,
     corrections,
     decided,
+    exchange,
     facts,
     holds,
     runs,
@@ -31,9 +32,10 @@ from commission_engine.book.lock import Worker
 from commission_engine.book.payouts import waived
 from commission_engine.bounds import Bounds
 from commission_engine.calendar import Day, Zone, date_of
+from commission_engine.converting import convert
 from commission_engine.decide.adjusted import with_adjustments
 from commission_engine.decide.kernel import Decision, Events, decide, exact_sum
-from commission_engine.further import booked, came_back, further_entries
+from commission_engine.further import booked, came_back, exchanged, further_entries
 from commission_engine.holding import hold_back
 from commission_engine.ledger.accounts import Kind
 from commission_engine.ledger.post import activity, entries, post, signed
@@ -156,8 +158,10 @@ def run_night(
             connection, bounds, plan, codes, before, day, known, posted, active, statements
         )
         holds.add(connection, day, held)
+        statements, converted = convert(connection, plan, codes, day, known, statements)
         if statements is not None:
             _add_settlement(connection, day, statements)
+            runs.add_rows(connection, "conversion", day, converted)
         say("agreeing")
         refused = views.refusals(
             connection, views.refused_between(before[-1].intake if before else 0, known)
@@ -188,7 +192,9 @@ def run_night(
         }
         added = {"entry": _with_payouts(entered, statements, day), "activity": active}
         if statements is not None:
-            added |= {"statement": statements, "payout": payouts_of(statements)}
+            added |= {
+                "statement": statements, "payout": payouts_of(statements), "conversion": converted
+            }  # fmt: skip
         record_run(connection, done, before, due, author, settings, added)
         say("committing")
     return Night(
@@ -376,7 +382,7 @@ def record_of(connection: Connection, day: Day, kept_in: str | None = None) -> R
 
 def _record_of_night(connection: Connection, night: Night, kept_in: str | None) -> Record:
     done, lines, names = night.run, night.lines, night.lines.names
-    payouts = payouts_of(night.statements)
+    completed, payouts = runs.completed(connection), payouts_of(night.statements)
     previous = views.last_settlement(connection, done.day)
     period = decided.Period(connection, lines, previous, kept_in)
     return Record(
@@ -389,7 +395,9 @@ def _record_of_night(connection: Connection, night: Night, kept_in: str | None) 
         entries=names.told(night.entries, done.day),
         statements=names.told(night.statements, done.day),
         payouts=names.told(payouts, done.day),
-        returned=came_back(connection, runs.completed(connection), previous, done.day),
+        returned=came_back(connection, completed, previous, done.day),
+        conversions=exchange.conversions(connection, done.day, done.day),
+        exchanged=exchanged(connection, completed, done.follows, done.day),
         refusals=_refusals(connection, done),
         period_lines=period.lines,
         labels=lambda ids: views.labels(connection, ids, done.intake),

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from commission_engine.book import holds, runs, single, views
+from commission_engine.book import exchange, holds, runs, single, views
 from commission_engine.book.connect import Connection, Engine, reading
 from commission_engine.book.lines import LineStore, where_kept
 from commission_engine.calendar import Day, date_of
@@ -39,6 +39,7 @@ KEYS = {
     "entry": ("affiliate", "currency", "kind", "available_day"),
     "statement": ("affiliate", "currency"),
     "payout": ("affiliate", "currency"),
+    "conversion": ("affiliate", "currency"),
     "hold": ("id",),
 }
 """By what the rows of one run in a table are told apart."""
@@ -155,6 +156,8 @@ class _Comparison:
         yield from self._table("statement", again.statements)
         yield from self._table("payout", again.payouts)
         yield from self._rows("entry", entries.filter(paid), again.payments)
+        converted = exchange.stored(self._connection, run.day)
+        yield from self._rows("conversion", converted, again.conversions)
         yield from self._values("figures", _sorted(dict(run.figures)), _sorted(again.figures))
         if self._out is not None:
             yield from self._files(self._out / self.name)
@@ -246,6 +249,8 @@ def _cell(
     name: str, value: Any, affiliate_id: str, currency: str, decimals: int
 ) -> tuple[str, str]:
     """A cell of a stored row as files say it."""
+    if name == "to_minor":  # in a currency of its own
+        return name, str(value)
     names: dict[str, Sequence[Any]] = {
         "kind": [None, *(each.name.lower() for each in Kind)],
         "debit_account": [None, *(each.name.lower() for each in Account)],

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from commission_engine import corrected
-from commission_engine.book import caps, facts, holds, runs, tax, views
+from commission_engine.book import caps, exchange, facts, holds, runs, tax, views
 from commission_engine.book.connect import Connection, Engine, reading
 from commission_engine.book.lines import LineStore, where_kept
 from commission_engine.calendar import date_of
@@ -187,6 +187,7 @@ def _run(
     yield from compare.table("statement", again.statements)
     yield from compare.table("payout", again.payouts)
     yield from compare.payments(again.payments)
+    yield from compare.conversions(again.conversions)
     if again.figures != run.figures:
         yield f"{name}: its figures are {again.figures}, the run says {dict(run.figures)}"
 
@@ -216,6 +217,11 @@ class _Comparison:
         """The entries that come from payouts."""
         stored = views.stored(self.connection, "entry", self.run.day)
         yield from self._compared("entry", stored.filter(pl.col("kind") == Kind.PAID), derived)
+
+    def conversions(self, derived: pl.DataFrame) -> Iterator[str]:
+        """What payouts came to in another currency."""
+        stored = exchange.stored(self.connection, self.run.day)
+        yield from self._compared("conversion", stored, derived)
 
     def lines(self, stored: pl.DataFrame, derived: pl.DataFrame) -> Iterator[str]:
         """Lines of the same events, by event and level."""

@@ -140,8 +140,10 @@ def cut(path: Path) -> None:
 
 
 def flipped(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        largest = max(archive.infolist(), key=lambda each: each.compress_size)
     content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 255
+    content[largest.header_offset + 30 + len(largest.filename) + largest.compress_size // 2] ^= 255
     path.write_bytes(content)
 
 

@@ -36,7 +36,8 @@ PAGES = ("README.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in sorted(
 RUNNABLE = (
     "README.md", "docs/operating.md", "docs/care.md", "docs/sources.md", "docs/explaining.md",
     "docs/exports.md", "docs/journals.md",
-    "docs/bounds.md", "docs/payouts.md", "docs/bank.md", "docs/reconcile.md", "docs/watching.md",
+    "docs/bounds.md", "docs/payouts.md", "docs/currencies.md", "docs/bank.md",
+    "docs/reconcile.md", "docs/watching.md",
     "docs/corrections.md",
     "docs/close.md", "docs/tax.md", "docs/finance.md",
 )  # fmt: skip

@@ -26,7 +26,7 @@ LAYERS = (
     ("spark",),
     ("ledger",),
     ("publish", "book"),
-    ("holding", "trail", "further", "metrics"),
+    ("holding", "converting", "trail", "further", "metrics"),
     ("imports", "night"),
     ("derive", "payouts", "compare", "corrected"),
     ("plan_apply", "moves", "releases", "correct", "explain", "dump"),
@@ -41,7 +41,7 @@ LAYERS = (
 FRAMES = {"ingest", "decide", "tree", "book", "ledger", "publish", "verdict", "imports", "night",
           "moves", "mend", "verify", "cli", "segments", "spark", "holding", "releases",
           "trail", "derive", "compare", "dump", "explain", "replay", "sources",
-          "payouts", "further", "corrected", "correct", "finance"}  # fmt: skip
+          "payouts", "further", "corrected", "correct", "finance", "converting"}  # fmt: skip
 HOMES = {
     "sqlalchemy": {"book", "migrations", "commission_engine/sources/sql.py"},
     "alembic": {"book", "migrations"},

@@ -157,6 +157,9 @@ KEYS = {
     "reopening": "intake",
     "tax_document": "intake",
     "invoice": "intake",
+    "exchange_rate": "intake",
+    "payout_currency": "intake",
+    "conversion": "run_day",
 }
 """The tables whose rows the audit trail binds, and the column that says which row binds them."""
 

@@ -1,7 +1,7 @@
 """What becomes of payouts, as the book keeps it: steps, files to pay, overrides of the minimum.
 
-All are only ever added, each with the intake that learned it: a run knows them up to its own last
-intake. The state of a payout is what its last step leaves; without one it is pending.
+All are only ever added, each with the intake that learned it. The state of a payout is what its
+last step leaves; without one it is pending.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +13,8 @@ import sqlalchemy as sa
 
 from commission_engine.book import bulk
 from commission_engine.book.digests import Added, Spans, span_of
+from commission_engine.book.exchange import KEY as KEY
+from commission_engine.book.exchange import converted, paid_in
 from commission_engine.book.schema import (
     affiliate,
     attempt,
@@ -24,6 +26,7 @@ from commission_engine.book.schema import (
     run,
 )
 from commission_engine.book.schema_bank import payment_format
+from commission_engine.book.schema_exchange import conversion
 from commission_engine.book.schema_people import (
     minimum_override,
     payment_file,
@@ -32,8 +35,6 @@ from commission_engine.book.schema_people import (
 )
 from commission_engine.calendar import Day, date_of
 from commission_engine.ledger.life import BACK, OUT, State
-
-KEY = ("run_day", "affiliate", "currency")
 
 PAYOUTS: dict[str, Any] = {
     "run_day": pl.Int64,
@@ -48,8 +49,12 @@ PAYOUTS: dict[str, Any] = {
     "intake": pl.Int64,
     "batch": pl.String,
     "reason": pl.String,
+    "paid_code": pl.String,
+    "paid_decimals": pl.Int64,
+    "paid_minor": pl.Int64,
 }
-"""`number` is that of the last step (0: none), `intake` what learned it."""
+"""`number` is that of the last step (0: none), `intake` what learned it. What is paid, in which
+currency, is the payout itself, or what it was converted to."""
 
 STEPS: dict[str, Any] = {
     "number": pl.Int64,
@@ -94,6 +99,7 @@ def payouts(connection: sa.Connection, *where: Condition, known: int | None = No
             sa.func.coalesce(payout_step.c.intake, 0),
             sa.func.coalesce(payout_step.c.batch, ""),
             sa.func.coalesce(payout_step.c.reason, ""),
+            *paid_in(),
         ),
         known,
     ).where(*where)
@@ -117,6 +123,7 @@ def _with_last_step(query: sa.Select[Any], known: int | None) -> sa.Select[Any]:
         .join(affiliate, affiliate.c.id == payout.c.affiliate)
         .join(currency, currency.c.id == payout.c.currency)
         .outerjoin(payout_step, same)
+        .outerjoin(conversion, converted())
     )
 
 

@@ -14,8 +14,10 @@ import sqlalchemy as sa
 
 from commission_engine.book import bulk
 from commission_engine.book.digests import Added, Spans
+from commission_engine.book.exchange import converted, paid_in
 from commission_engine.book.payouts import KEY
 from commission_engine.book.schema import affiliate, currency, intake, payout
+from commission_engine.book.schema_exchange import conversion
 from commission_engine.book.schema_people import payout_step
 from commission_engine.book.schema_reconcile import bank_decision, bank_entry, bank_file
 from commission_engine.ledger.life import State
@@ -70,11 +72,13 @@ SENT: Mapping[str, Any] = {
     "run_day": pl.Int64,
     "affiliate": pl.Int64,
     "currency": pl.Int64,
-    "amount_minor": pl.Int64,
     "affiliate_id": pl.String,
+    "earned_code": pl.String,
     "code": pl.String,
     "decimals": pl.Int64,
+    "amount_minor": pl.Int64,
 }
+"""What was paid of it, in which currency; `earned_code` is that of the payout."""
 STEPS: Mapping[str, Any] = {
     **dict.fromkeys((*KEY, "number"), pl.Int64),
     "was": pl.String,
@@ -146,18 +150,19 @@ def known(connection: sa.Connection, identities: pl.Series) -> set[str]:
 
 
 def sent(connection: sa.Connection) -> pl.DataFrame:
-    """The payouts that were ever exported, shaped SENT; by run, affiliate's id and currency."""
+    """The payouts that were ever exported, shaped SENT; by run, affiliate's id and currency of the
+    payout."""
     query = (
         sa.select(
-            *(payout.c[name] for name in (*KEY, "amount_minor")),
-            affiliate.c.affiliate_id, currency.c.code, currency.c.decimals,
+            *(payout.c[name] for name in KEY), affiliate.c.affiliate_id, currency.c.code, *paid_in()
         )
         .join_from(payout_step, payout, sa.and_(*(payout.c[n] == payout_step.c[n] for n in KEY)))
         .join(affiliate, affiliate.c.id == payout.c.affiliate)
         .join(currency, currency.c.id == payout.c.currency)
+        .outerjoin(conversion, converted())
         .where(payout_step.c.step == State.EXPORTED.value)
     )  # fmt: skip
-    return bulk.frame(connection, query, SENT).sort("run_day", "affiliate_id", "code")
+    return bulk.frame(connection, query, SENT).sort("run_day", "affiliate_id", "earned_code")
 
 
 def steps(connection: sa.Connection) -> pl.DataFrame:

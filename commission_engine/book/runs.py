@@ -26,6 +26,7 @@ from commission_engine.book.schema import (
     run,
     statement,
 )
+from commission_engine.book.schema_exchange import conversion
 from commission_engine.calendar import Day, Ints, Zone
 from commission_engine.decide.adjusted import Adjusted
 from commission_engine.decide.kernel import Events
@@ -359,7 +360,7 @@ def add_hashes(
 
 
 def add_rows(connection: sa.Connection, table: str, day: Day, frame: pl.DataFrame) -> None:
-    """Add a run's rows to "entry", "activity", "statement" or "payout"."""
+    """Add a run's rows to "entry", "activity", "statement", "payout" or "conversion"."""
     bulk.insert(connection, _DERIVED[table], _of_day(frame, day))
 
 
@@ -369,7 +370,7 @@ def spans_of(frames: Mapping[str, pl.DataFrame], day: Day) -> Spans:
     return {name: span for name, span in found.items() if span}
 
 
-_DERIVED = {each.name: each for each in (entry, activity, statement, payout)}
+_DERIVED = {each.name: each for each in (entry, activity, statement, payout, conversion)}
 
 
 def _of_day(frame: pl.DataFrame, day: Day) -> bulk.Columns:

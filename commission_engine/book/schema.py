@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 
 from commission_engine.book import schema_close as schema_close
+from commission_engine.book import schema_exchange
 from commission_engine.book.columns import (
     Big,
     Small,
@@ -341,9 +342,12 @@ lease = table(  # who works on the book, since when; one row
     big("token"),
 )
 
-PEOPLE_SAID = (release, payout_step, minimum_override, payee, bank_entry, bank_decision)
-"""What people and banks say of holds, payouts and payees: each row is one that its intake has
-accepted."""
+PEOPLE_SAID = (
+    release, payout_step, minimum_override, payee, bank_entry, bank_decision,
+    schema_exchange.exchange_rate, schema_exchange.payout_currency,
+)  # fmt: skip
+"""What people and banks say of holds, payouts, payees and rates: each row is one that its intake
+has accepted."""
 
 APPEND_ONLY = tuple(
     table.name for table in metadata.sorted_tables if table.name not in ("cap_total", "lease")

@@ -11,9 +11,11 @@ import sqlalchemy as sa
 
 from commission_engine.book import bulk
 from commission_engine.book.digests import Added, Spans
+from commission_engine.book.exchange import converted, paid_in
 from commission_engine.book.payouts import KEY, countries
 from commission_engine.book.schema import affiliate, currency, intake, payout
 from commission_engine.book.schema_close import invoice, tax_document
+from commission_engine.book.schema_exchange import conversion
 from commission_engine.book.schema_people import payout_step
 from commission_engine.calendar import Day
 from commission_engine.ledger.life import State
@@ -48,7 +50,11 @@ PAYMENTS: Mapping[str, Any] = {
     "decimals": pl.Int64,
     "amount_minor": pl.Int64,
     "paid_at": pl.String,
+    "paid_code": pl.String,
+    "paid_decimals": pl.Int64,
+    "paid_minor": pl.Int64,
 }
+"""What was paid, in which currency, is the payout itself, or what it was converted to."""
 INVOICES: Mapping[str, Any] = {
     "prefix": pl.String,
     "number": pl.Int64,
@@ -140,12 +146,13 @@ def payments(connection: sa.Connection) -> pl.DataFrame:
     query = (
         sa.select(
             *(payout.c[name] for name in KEY), affiliate.c.affiliate_id, currency.c.code,
-            currency.c.decimals, payout.c.amount_minor, intake.c.learned_at,
+            currency.c.decimals, payout.c.amount_minor, intake.c.learned_at, *paid_in(),
         )
         .join_from(payout, payout_step, sa.and_(*same))
         .join(affiliate, affiliate.c.id == payout.c.affiliate)
         .join(currency, currency.c.id == payout.c.currency)
         .join(intake, intake.c.id == payout_step.c.intake)
+        .outerjoin(conversion, converted())
         .where(payout_step.c.step == State.PAID.value, ~failed)
     )  # fmt: skip
     return bulk.frame(connection, query, PAYMENTS).sort("run_day", "affiliate_id", "code")

@@ -26,6 +26,7 @@ from commission_engine.book.schema import (
     run,
     statement,
 )
+from commission_engine.book.schema_exchange import conversion
 from commission_engine.calendar import Day
 from commission_engine.decide.kernel import REASONS
 from commission_engine.ledger.post import signed
@@ -294,7 +295,7 @@ def strays(connection: sa.Connection) -> list[tuple[str, Day]]:
     done = sa.select(run.c.day)
     return [
         (table.name, day)
-        for table in (line, entry, activity, statement, payout, hold)
+        for table in (line, entry, activity, statement, payout, hold, conversion)
         for day in connection.execute(
             sa.select(table.c.run_day).distinct().where(table.c.run_day.not_in(done))
         ).scalars()

@@ -26,6 +26,7 @@ from commission_engine.cli import (
     payees,
     payouts,
     plan,
+    rates,
     reconcile,
     replay,
     run,
@@ -54,6 +55,7 @@ app.command("lines")(look.lines)
 app.command("statements")(look.statements)
 app.add_typer(payouts.app, name="payouts")
 app.add_typer(payees.app, name="payees")
+app.add_typer(rates.app, name="rates")
 app.add_typer(reconcile.app, name="reconcile")
 app.command("balances")(look.balances)
 app.command("rejects")(look.rejects)

@@ -23,8 +23,8 @@ from commission_engine.cli.common import (
 )
 from commission_engine.imports import Circumstances
 from commission_engine.payouts.approve import Changed
+from commission_engine.payouts.choose import converted, totals
 from commission_engine.payouts.choose import counted as sums_of
-from commission_engine.payouts.choose import totals
 from commission_engine.publish import text
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[PAYOUT_ID]...", help="These payouts.")]
@@ -76,6 +76,7 @@ def show(found: pl.DataFrame, limit: int) -> None:
         "name",
         pl.col("code").alias("currency"),
         text.amount("amount_minor"),
+        *paid_as(found),
         text.day("run_day").alias("created_on"),
         pl.col("standing").alias("affiliate"),
     )
@@ -102,6 +103,15 @@ def rows(found: pl.DataFrame) -> Sequence[dict[str, Any]]:
         "name",
         pl.col("code").alias("currency"),
         text.amount("amount_minor"),
+        *paid_as(found),
         text.day("run_day").alias("created_on"),
         pl.col("standing").alias("affiliate_status"),
     ).to_dicts()
+
+
+def paid_as(found: pl.DataFrame) -> list[pl.Expr]:
+    """What payouts are paid as, such as "EUR 22.99", where one of them was converted."""
+    if not found.filter(converted()).height:
+        return []
+    amount = text.amount("paid_minor", "paid_decimals")
+    return [pl.concat_str("paid_code", pl.lit(" "), amount).alias("paid_as")]

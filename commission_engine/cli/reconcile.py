@@ -235,7 +235,7 @@ def _payout_ids(connection: Connection, found: pl.DataFrame) -> dict[tuple[int, 
     )
     mine = book.sent(connection).filter(pl.col("affiliate").is_in(asked))
     return {
-        key_of(row): payout_id(plan.name, row["run_day"], row["affiliate_id"], row["code"])
+        key_of(row): payout_id(plan.name, row["run_day"], row["affiliate_id"], row["earned_code"])
         for row in mine.iter_rows(named=True)
     }
 

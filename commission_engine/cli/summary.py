@@ -10,6 +10,7 @@ from commission_engine.calendar import date_of
 from commission_engine.cli.common import counted, out, print_json, say
 from commission_engine.cli.holds import held_in_run, tell
 from commission_engine.cli.sources import Input, described
+from commission_engine.converting import unconverted
 from commission_engine.imports import Imported
 from commission_engine.money import plain, spoken
 from commission_engine.publish.folder import Published
@@ -19,6 +20,7 @@ def summary(engine: Engine, done: runs.Run, fresh: Published, input_: Input, as_
     with reading(engine) as connection:
         plan = facts.plan_of(connection, done.plan_version)
         held = held_in_run(connection, done.day)
+        waits = unconverted(connection, plan, done.day, done.intake) if done.settles else []
     figures, counts = done.figures, done.figures["counts"]
     if as_json:
         totals = {
@@ -36,6 +38,7 @@ def summary(engine: Engine, done: runs.Run, fresh: Published, input_: Input, as_
                 "folder": str(fresh.folder),
                 "written": len(fresh.written),
                 "holds": held,
+                "unconverted": waits,
             }
         )
         return
@@ -62,6 +65,11 @@ def summary(engine: Engine, done: runs.Run, fresh: Published, input_: Input, as_
         refused = counted(counts["rejects"], "refused row")
         say(f"[yellow]{refused}[/]: commission rejects --date {date_of(done.day)}")
     tell(held)
+    for each in waits:
+        say(f"[yellow]not paid:[/] {escape(each['affiliate_id'])}, {each['currency']}"
+            f" {each['available']}, is paid in {each['paid_in']}, and {each['why']}")  # fmt: skip
+    if waits:
+        say("next: commission rates import FILE; the settlement after it pays them")
     say(f"files: {fresh.folder}")
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from commission_engine.book import facts, holds, runs, views
+from commission_engine.book import exchange, facts, holds, runs, views
 from commission_engine.book import payouts as lives
 from commission_engine.calendar import Day, date_of
+from commission_engine.converting import why_not
 from commission_engine.explain.history import Book
 from commission_engine.explain.said import Missing, Money, Paid, Returned, Stepped
 from commission_engine.further import came_back
@@ -16,7 +17,7 @@ from commission_engine.ledger.holds import ALL as EVERYBODY
 from commission_engine.ledger.holds import HoldKind
 from commission_engine.ledger.settle import settles
 from commission_engine.money import plain
-from commission_engine.plan.terms import Every
+from commission_engine.plan.terms import Every, Plan
 from commission_engine.publish.ids import payout_id, statement_id
 
 LONGEST_PERIOD = 31
@@ -204,6 +205,8 @@ def balance_unpaid(book: Book, account: Account, settled: runs.Run) -> list[Miss
             )
         )
     why += _awaits_release(book, account, settled.day)
+    if not why:
+        why += _not_converted(book, account, settled, plan, available)
     return why or [
         Missing(
             "unexplained",
@@ -228,6 +231,20 @@ def _awaits_release(book: Book, account: Account, day: Day) -> list[Missing]:
         )
         for row in kept.head(1).iter_rows(named=True)
     ]
+
+
+def _not_converted(
+    book: Book, account: Account, settled: runs.Run, plan: Plan, available: int
+) -> list[Missing]:
+    """Whether the account's payout could not be said in the currency in which he is paid."""
+    to_code = exchange.of_affiliate(book.connection, account.number, settled.intake)
+    if to_code in ("", account.code):
+        return []
+    why = why_not(
+        book.connection, plan, settled.day, settled.intake, available, account.code, to_code
+    )
+    whose = account.affiliate_id
+    return [Missing("not_converted", f"{whose} is paid in {to_code}, and {why}")] if why else []
 
 
 def next_settlement(book: Book, day: Day) -> str:

@@ -342,6 +342,8 @@ class PayoutSaid:
     minimum: str
     override: str | None
     """Why the minimum did not hold for it; None where it did."""
+    paid_as: str
+    """What it is paid as in another currency, and by which rate; "": it is paid as it is."""
     steps: tuple[Stepped, ...]
     previous: Paid | None
     returned: tuple[Returned, ...]

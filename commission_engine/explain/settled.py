@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from commission_engine.book import facts, single, views
+from commission_engine.book import exchange, facts, single, views
 from commission_engine.calendar import Day, date_of
 from commission_engine.decide.adjusted import NO_TERMS
 from commission_engine.explain.account import (
@@ -27,8 +27,10 @@ from commission_engine.explain.said import (
     PayoutSaid,
     StatementSaid,
 )
+from commission_engine.ledger.convert import converted
 from commission_engine.ledger.post import signed
 from commission_engine.money import plain
+from commission_engine.publish import text
 from commission_engine.publish.ids import statement_id
 
 KINDS = ("earned", "reversed", "adjusted")
@@ -161,6 +163,8 @@ def explain_payout(
         wrong.append(
             f"the payout is {account.said(row['amount_minor'])}, its statement says {says}"
         )
+    paid_as, unlike = _paid_as(book, account, day)
+    wrong += unlike
     (settled,) = (each for each in book.completed if each.day == day)
     plan = facts.plan_of(book.connection, settled.plan_version)
     paid: Paid = said_payout(book, account, row)
@@ -177,12 +181,32 @@ def explain_payout(
         statement_id=paid.statement_id,
         minimum=account.said(plan.payout.minimum.get(code, 0)),
         override=why_waived(book, account, settled),
+        paid_as=paid_as,
         steps=steps_of(book, account, day),
         previous=said_payout(book, account, previous) if previous else None,
         returned=returned,
         lines=tuple(_said(book, lines)),
         disagreements=tuple(wrong),
     )
+
+
+def _paid_as(book: Book, account: Account, day: Day) -> tuple[str, list[str]]:
+    """What the account's payout of a day came to in another currency, in words ("": it was not
+    converted), and in what that is not what its rates give."""
+    found = exchange.conversions(book.connection, day, day).filter(
+        pl.col("affiliate_id") == account.affiliate_id, pl.col("currency") == account.code
+    )
+    if not found.height:
+        return "", []
+    row = found.row(0, named=True)
+    again = converted(
+        row["amount_minor"], row["decimals"], row["rate"], row["to_decimals"], row["to_rate"]
+    )
+    wrong = []
+    if again != row["to_minor"]:
+        stated, comes = (plain(minor, row["to_decimals"]) for minor in (row["to_minor"], again))
+        wrong = [f"it is paid as {row['to_code']} {stated}, by its rates that is {comes}"]
+    return str(found.select(text.paid_as()).item()), wrong
 
 
 def _freed(book: Book, account: Account, after: Day | None, day: Day) -> pl.DataFrame:

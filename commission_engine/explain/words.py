@@ -328,6 +328,8 @@ def _payout(said: PayoutSaid, most: int) -> Iterator[str]:
         f"Payout {said.id}: {said.amount} {said.currency} to {said.affiliate_id}, {said.programme}"
     )
     yield f"  Decided by the settlement of {said.created_on}; it is {said.status}."
+    if said.paid_as:
+        yield f"  It is {said.paid_as}."
     yield f"  Its statement is {said.statement_id}."
     for step in said.steps:
         batch = f", batch {step.batch[:SHORT]}" if step.batch else ""

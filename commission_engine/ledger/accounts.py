@@ -10,6 +10,10 @@ class Account(IntEnum):
     COMMISSION_EXPENSE = 1
     AFFILIATE_PAYABLE = 2
     PAYOUT_CLEARING = 3
+    FX_CLEARING = 4
+    """What payouts in another currency have taken from one and given in the other."""
+    FX_ROUNDING = 5
+    """What is lost and won where each of many payouts is rounded."""
 
 
 class Kind(IntEnum):
@@ -22,6 +26,17 @@ class Kind(IntEnum):
     RETURNED = 5
     """A payout that was not paid after all: what it took is the affiliate's again."""
     CREDITED = 6
+    CONVERTED_FROM = 7
+    """A payout in another currency leaves the one that it was earned in, ..."""
+    CONVERTED_TO = 8
+    """... and comes into the one that it is paid in."""
+    REVERTED_FROM = 9
+    """Such a payout was not paid after all: both the other way."""
+    REVERTED_TO = 10
+    ROUNDED_UP = 11
+    """The payouts that a run converts are together more than their sum converted, ..."""
+    ROUNDED_DOWN = 12
+    """... or less."""
 
 
 RAISES_PAYABLE = MappingProxyType(
@@ -34,7 +49,8 @@ RAISES_PAYABLE = MappingProxyType(
         Kind.CREDITED: True,
     }
 )
-"""Whether an entry of the kind adds to what the affiliate is owed."""
+"""Whether an entry of the kind adds to what the affiliate is owed; of the kinds that do neither
+(`ledger.convert`) the book has no entries, they follow from its conversions."""
 
 SIDES = MappingProxyType(
     {  # kind -> (debit account, credit account)
@@ -44,6 +60,12 @@ SIDES = MappingProxyType(
         Kind.PAID: (Account.AFFILIATE_PAYABLE, Account.PAYOUT_CLEARING),
         Kind.RETURNED: (Account.PAYOUT_CLEARING, Account.AFFILIATE_PAYABLE),
         Kind.CREDITED: (Account.COMMISSION_EXPENSE, Account.AFFILIATE_PAYABLE),
+        Kind.CONVERTED_FROM: (Account.PAYOUT_CLEARING, Account.FX_CLEARING),
+        Kind.CONVERTED_TO: (Account.FX_CLEARING, Account.PAYOUT_CLEARING),
+        Kind.REVERTED_FROM: (Account.FX_CLEARING, Account.PAYOUT_CLEARING),
+        Kind.REVERTED_TO: (Account.PAYOUT_CLEARING, Account.FX_CLEARING),
+        Kind.ROUNDED_UP: (Account.FX_ROUNDING, Account.FX_CLEARING),
+        Kind.ROUNDED_DOWN: (Account.FX_CLEARING, Account.FX_ROUNDING),
     }
 )
 """Lines of a refund or of a negative adjustment are never above zero, those of an earning never

@@ -8,6 +8,7 @@ from commission_engine.book import facts, holds, runs, views
 from commission_engine.book import payouts as book
 from commission_engine.book.connect import Connection
 from commission_engine.calendar import Day, date_of
+from commission_engine.converting import unconverted
 from commission_engine.ledger.accounts import RAISES_PAYABLE
 from commission_engine.ledger.holds import HoldKind
 from commission_engine.ledger.life import BACK, State
@@ -92,6 +93,7 @@ def _why(connection: Connection, plan: Plan, day: Day, old: pl.DataFrame) -> pl.
     standing = {people[number]: status for number, status in names.iter_rows()}
     held = holds.listed(connection, day).select("id", "kind", "affiliate_id", "code").rows()
     last = views.last_settlement(connection, day + 1)
+    waits = _unconverted(connection, last)
     return pl.Series(
         "why",
         [
@@ -104,6 +106,7 @@ def _why(connection: Connection, plan: Plan, day: Day, old: pl.DataFrame) -> pl.
                      and code in (None, row["currency"]))],
                 )
             )
+            or waits.get((row["affiliate_id"], row["currency"]))
             or (
                 f"no settlement since {date_of(row['since_day'])}"
                 if last is None or last < row["since_day"]
@@ -113,6 +116,16 @@ def _why(connection: Connection, plan: Plan, day: Day, old: pl.DataFrame) -> pl.
         ],
         dtype=pl.String,
     )  # fmt: skip
+
+
+def _unconverted(connection: Connection, last: Day | None) -> dict[tuple[str, str], str]:
+    """Why the last settlement could not pay accounts in the currency in which they are paid."""
+    for run in runs.completed(connection):
+        if run.day == last:
+            plan = facts.plan_of(connection, run.plan_version)
+            found = unconverted(connection, plan, run.day, run.intake)
+            return {(each["affiliate_id"], each["currency"]): each["why"] for each in found}
+    return {}
 
 
 def _reasons(

@@ -176,14 +176,29 @@ def content(found: pl.DataFrame) -> str:
 
     Whatever a person has looked at is in it, so it changes with any of it.
     """
+    told = ("payout_id", "affiliate_id", "code", "amount_minor", "decimals", "name", "standing")
     return hashed(
         [
             [payout_id, affiliate_id, code, plain(minor, decimals), name, standing]
-            for payout_id, affiliate_id, code, minor, decimals, name, standing in found.select(
-                "payout_id", "affiliate_id", "code", "amount_minor", "decimals", "name", "standing"
-            ).iter_rows()
+            + ([] if paid == code else [paid, plain(paid_minor, paid_decimals)])
+            for (
+                payout_id, affiliate_id, code, minor, decimals, name, standing,
+                paid, paid_minor, paid_decimals,
+            ) in found.select(*told, "paid_code", "paid_minor", "paid_decimals").iter_rows()
         ]
-    )
+    )  # fmt: skip
+
+
+def as_paid(found: pl.DataFrame) -> pl.DataFrame:
+    """Payouts with the amounts that are paid, in the currencies in which they are: of those that
+    were converted other ones."""
+    paid = {"code": "paid_code", "decimals": "paid_decimals", "amount_minor": "paid_minor"}
+    return found.with_columns(**{name: pl.col(column) for name, column in paid.items()})
+
+
+def converted() -> pl.Expr:
+    """Whether a payout is paid in another currency than it was earned in."""
+    return pl.col("paid_code") != pl.col("code")
 
 
 def totals(found: pl.DataFrame) -> dict[str, str]:

@@ -30,6 +30,7 @@ from commission_engine.payouts.choose import (
     NOTHING,
     SHORT,
     Wanted,
+    as_paid,
     batch_of,
     content,
     counted,
@@ -117,7 +118,7 @@ def export(worker: Worker, order: Order, given: Circumstances) -> Export:
     if given.dry_run:
         foreseen = [
             Exported(file.batch, order.folder / file.name, Came.FORESEEN, file.sha256,
-                     counted(part), file.format)
+                     counted(as_paid(part)), file.format)
             for file, part in made.files
         ]  # fmt: skip
         return Export(foreseen, made.held, made.elsewhere)
@@ -246,7 +247,7 @@ def _one(
     spans |= book.add_file(connection, file)
     spans |= form.keep(connection, making, made)
     told = {"batch": batch, "file": file.name, "sha256": file.sha256, "approval": str(order.mode),
-            "payouts": part.height, "totals": totals(part)}  # fmt: skip
+            "payouts": part.height, "totals": totals(as_paid(part))}  # fmt: skip
     if form.name:
         told["format"] = form.name
     audit.learned(connection, given.signed, number, told, spans)
@@ -309,7 +310,7 @@ def _handed_over(worker: Worker, file: PaymentFile, order: Order, given: Circums
         came = Came.WRITTEN
     else:
         came = Came.GONE
-    return Exported(file.batch, target, came, file.sha256, counted(members), file.format)
+    return Exported(file.batch, target, came, file.sha256, counted(as_paid(members)), file.format)
 
 
 def _finished(

@@ -10,7 +10,7 @@ from commission_engine.book import payouts as book
 from commission_engine.book.connect import Connection
 from commission_engine.book.digests import Spans
 from commission_engine.ledger.life import State
-from commission_engine.payouts.choose import SHORT, described, stepped
+from commission_engine.payouts.choose import SHORT, as_paid, described, stepped
 from commission_engine.plan.terms import Plan
 from commission_engine.publish import text
 from commission_engine.publish.ids import statement_ids
@@ -79,13 +79,17 @@ def payments(connection: Connection, plan: Plan, batch: str, file: int) -> bytes
     known = book.approval_of(connection, batch) or file
     found = described(connection, stepped(connection, plan, file, State.EXPORTED), known)
     statements = statement_ids(plan.name, found["run_day"], found["affiliate_id"])
-    table = found.with_columns(statements).select(
-        "payout_id",
-        "affiliate_id",
-        pl.col("code").alias("currency"),
-        text.amount("amount_minor"),
-        "name",
-        "statement_id",
-        pl.lit(batch[:SHORT]).alias("batch"),
+    table = (
+        as_paid(found)
+        .with_columns(statements)
+        .select(
+            "payout_id",
+            "affiliate_id",
+            pl.col("code").alias("currency"),
+            text.amount("amount_minor"),
+            "name",
+            "statement_id",
+            pl.lit(batch[:SHORT]).alias("batch"),
+        )
     )
     return text.csv(table.select(COLUMNS))

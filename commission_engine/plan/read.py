@@ -23,7 +23,7 @@ from commission_engine.money import (
     parse_amount,
     plain,
 )
-from commission_engine.plan.terms import Cap, Every, Level, Payout, Plan, Terms
+from commission_engine.plan.terms import RATE_DAYS, Cap, Every, Level, Payout, Plan, Terms
 from commission_engine.problems import FileRefused, PlanRefused
 
 Place: TypeAlias = tuple[str | int, ...]
@@ -31,6 +31,7 @@ Place: TypeAlias = tuple[str | int, ...]
 
 MAX_LEVEL = 99
 MAX_HOLD_DAYS = 3650
+MAX_RATE_DAYS = 366
 
 _PLAN_KEYS = ("name", "timezone", "rounding", "rate_bounds", "units", "payout", "terms")
 _TERMS_KEYS = ("from", "hold_days", "level", "cap")
@@ -262,10 +263,15 @@ class _Reader:
 
     def _payout(self, value: Any) -> Payout:
         table = self._table(("payout",), value)
-        self._known_keys(("payout",), table, ("every", "minimum"))
+        self._known_keys(("payout",), table, ("every", "minimum", "rate_days"))
         every = self._choice(("payout", "every"), table.get("every", "day"), Every)
         minimum = self._amounts(("payout", "minimum"), table.get("minimum", {}))
-        return Payout(Every(every), minimum)
+        days = table.get("rate_days", RATE_DAYS)
+        if type(days) is not int or not 0 <= days <= MAX_RATE_DAYS:
+            self.fault(
+                ("payout", "rate_days"), f"{days!r} is not a number of days, 0 to {MAX_RATE_DAYS}"
+            )
+        return Payout(Every(every), minimum, days)
 
     def _amounts(self, place: Place, value: Any) -> dict[str, Minor]:
         """A table of currency -> amount, zero or more."""

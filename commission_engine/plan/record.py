@@ -7,7 +7,7 @@ from typing import Any
 
 from commission_engine.calendar import Window, date_of, day_of
 from commission_engine.money import Rate, Rounding, currencies, parse_amount, plain
-from commission_engine.plan.terms import Cap, Every, Level, Payout, Plan, Terms
+from commission_engine.plan.terms import RATE_DAYS, Cap, Every, Level, Payout, Plan, Terms
 
 
 def to_record(plan: Plan) -> dict[str, Any]:
@@ -25,7 +25,12 @@ def to_record(plan: Plan) -> dict[str, Any]:
         "rounding": str(plan.rounding),
         "rate_bounds": [str(rate) for rate in plan.rate_bounds],
         "units": dict(sorted(plan.units.items())),
-        "payout": {"every": str(plan.payout.every), "minimum": amounts(plan.payout.minimum)},
+        "payout": {
+            "every": str(plan.payout.every),
+            "minimum": amounts(plan.payout.minimum),
+            # Only where it says something: plans of before have the hash that they had.
+            **({"rate_days": plan.payout.rate_days} if plan.payout.rate_days != RATE_DAYS else {}),
+        },
         "terms": [
             {
                 "from": date_of(terms.starts).isoformat(),
@@ -59,7 +64,11 @@ def from_record(record: dict[str, Any]) -> Plan:
         rounding=Rounding(record["rounding"]),
         rate_bounds=(low, high),
         units=record["units"],
-        payout=Payout(Every(payout["every"]), amounts(payout["minimum"])),
+        payout=Payout(
+            Every(payout["every"]),
+            amounts(payout["minimum"]),
+            payout.get("rate_days", RATE_DAYS),
+        ),
         terms=tuple(
             Terms(
                 day_of(date.fromisoformat(terms["from"])),

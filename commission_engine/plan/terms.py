@@ -51,12 +51,20 @@ class Terms:
     """Caps over all levels of one beneficiary, in the order of the plan."""
 
 
+RATE_DAYS = 7
+"""Central banks make no rates over Easter from Thursday to Tuesday."""
+
+
 @dataclass(frozen=True, slots=True)
 class Payout:
-    """When there is a settlement, and the least it pays per currency, in minor units."""
+    """When there is a settlement, and the least it pays per currency, in minor units.
+
+    A payout in another currency takes an exchange rate that is `rate_days` old at most.
+    """
 
     every: Every = Every.DAY
     minimum: Mapping[str, Minor] = field(default_factory=dict)
+    rate_days: int = RATE_DAYS
 
 
 @dataclass(frozen=True)

@@ -65,13 +65,13 @@ def documents_table(record: Record, readers: pl.Series) -> pl.DataFrame:
     """
     balances = record.statements.filter(pl.col("affiliate_id").is_in(readers.implode()))
     body = _lines(record, record.period_lines(readers))
-    paid = balances.filter(pl.col("paid_minor") != 0)
+    paid = _with_rates(record, balances.filter(pl.col("paid_minor") != 0))
     nothing = pl.lit(None, pl.Int64)
     parts = (
         _row(balances, "opening", "period_from", pl.col("opening_minor")),
         body,
         _returned(record, readers),
-        _row(paid, "paid", "run_day", -pl.col("paid_minor")),
+        _row(paid, "paid", "run_day", -pl.col("paid_minor"), "paid_as"),
         _row(balances, "closing", "run_day", nothing),
     )
     rows = (
@@ -105,16 +105,23 @@ def documents_table(record: Record, readers: pl.Series) -> pl.DataFrame:
         pl.coalesce(
             "came_back",
             "adjusted_because",
+            "paid_as",
             pl.col("reason").replace_strict(_WHY, default=None, return_dtype=pl.String),
         ).alias("why"),
     )
 
 
-def _row(balances: pl.DataFrame, name: str, day: str, amount: pl.Expr) -> pl.DataFrame:
+def _row(balances: pl.DataFrame, name: str, day: str, amount: pl.Expr, *more: str) -> pl.DataFrame:
     """One row per balance that is no line: its opening, payout or closing."""
     return balances.select(
-        *_ACCOUNT, "decimals", row=pl.lit(name), day=pl.col(day), amount_minor=amount
+        *_ACCOUNT, "decimals", *more, row=pl.lit(name), day=pl.col(day), amount_minor=amount
     )
+
+
+def _with_rates(record: Record, paid: pl.DataFrame) -> pl.DataFrame:
+    """With `paid_as`: what a payout has come to in another currency, by which rate; else null."""
+    said = record.conversions.select(*_ACCOUNT, paid_as=text.paid_as())
+    return paid.join(said, on=_ACCOUNT, how="left", maintain_order="left")
 
 
 def _returned(record: Record, readers: pl.Series) -> pl.DataFrame:

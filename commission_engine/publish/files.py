@@ -27,6 +27,7 @@ from commission_engine.raw import shown
 ROWS_AT_ONCE = 200_000
 
 LINES = "lines.csv"
+CONVERSIONS = "conversions.csv"
 
 FORMAT = 1
 """Of the manifest and the files beside it; raised when their form changes."""
@@ -49,6 +50,7 @@ def files(record: Record, listed: Mapping[str, Mapping[str, Any]] | None = None)
         LINES: _ahead(lines_csv(record.lines)),
         "statements.csv": _in_parts(record.statements, plan, statements_table),
         "payouts.csv": _in_parts(record.payouts, plan, payouts_table),
+        **_converted(record),
         "journal.csv": _in_parts(_journal(record), plan, journal_table),
         "rejects.csv": _in_parts(record.refusals, plan, rejects_table),
     }
@@ -246,6 +248,28 @@ def payouts_table(payouts: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     )
 
 
+def _converted(record: Record) -> dict[str, Parts]:
+    """conversions.csv, where something was converted: all other runs have the files they had."""
+    found = record.conversions
+    return {CONVERSIONS: _in_parts(found, record.plan, conversions_table)} if found.height else {}
+
+
+def conversions_table(conversions: pl.DataFrame, plan: Plan) -> pl.DataFrame:
+    """conversions.csv as texts: what is paid in another currency, and by which rates."""
+    return with_payout_id(conversions, plan).select(
+        "payout_id",
+        "affiliate_id",
+        "currency",
+        text.amount("amount_minor"),
+        pl.col("to_code").alias("paid_currency"),
+        text.amount("to_minor", "to_decimals").alias("paid_amount"),
+        pl.col("rate").alias("per_euro"),
+        pl.col("to_rate").alias("paid_per_euro"),
+        text.day("rate_day").alias("rate_on"),
+        "source",
+    )
+
+
 def pairs(entries: pl.DataFrame) -> pl.DataFrame:
     """Ledger entries as the rows of journal.csv: one pair per beneficiary, currency and kind, the
     debit first; account, debit_minor and credit_minor."""
@@ -267,7 +291,8 @@ def pairs(entries: pl.DataFrame) -> pl.DataFrame:
 
 def _journal(record: Record) -> pl.DataFrame:
     back = record.returned.filter(pl.col("booked_day") == record.day)
-    return with_sources(pairs(record.entries), record.payouts, back)
+    legs = record.exchanged.select(record.entries.columns)
+    return with_sources(pairs(pl.concat([record.entries, legs])), record.payouts, back)
 
 
 def with_sources(
@@ -317,8 +342,11 @@ def account_name() -> pl.Expr:
 
 
 def source() -> pl.Expr:
-    """What a row of `with_sources` comes from: payouts, or the lines of its run."""
-    return pl.coalesce("payout_id", pl.format("lines:{}", text.day("run_day"))).alias("source")
+    """What a row of `with_sources` comes from: payouts, or the lines or conversions of its run."""
+    what = pl.when(pl.col("kind") < int(Kind.CONVERTED_FROM)).then(pl.lit("lines")).otherwise(
+        pl.lit("conversions")
+    )  # fmt: skip
+    return pl.coalesce("payout_id", pl.format("{}:{}", what, text.day("run_day"))).alias("source")
 
 
 def rejects_table(refusals: pl.DataFrame, _plan: Plan | None = None) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from commission_engine.calendar import Day
+from commission_engine.ledger.convert import CONVERTED, LEGS
 from commission_engine.plan.terms import Plan
 
 LinesPart = tuple[pl.DataFrame, pl.DataFrame]
@@ -44,6 +45,10 @@ RETURNED = pl.Schema(
 """A payout of the run of `run_day` whose money came back by the run of `booked_day`."""
 
 
+CONVERSIONS = pl.Schema([*CONVERTED.items(), ("rate_day", pl.Int64()), ("source", pl.String())])
+"""What a payout of the run has come to in another currency."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """Everything that the files of one run say.
@@ -51,9 +56,10 @@ class Record:
     `entries` and `refusals` are
     shaped like those of `book.views`, `statements` and `payouts` are those of the run's settlement
     (empty without one), all sorted by affiliate and currency. `returned` has the payouts of before
-    whose money came back since the last settlement (RETURNED). For the documents, `period_lines`
-    gives the lines of the statements' period of these affiliates, `labels` the names of these, and
-    `reasons` why the adjustments of these event ids were made.
+    whose money came back since the last settlement (RETURNED), `conversions` those that are paid in
+    another currency (CONVERSIONS), `exchanged` the entries between currencies (LEGS). For the
+    documents, `period_lines` gives the lines of the statements' period of these affiliates,
+    `labels` the names of these, and `reasons` why the adjustments of these event ids were made.
     `anchor` is that of the audit trail; None for a run that is older than the trail.
     """
 
@@ -71,6 +77,8 @@ class Record:
     labels: Callable[[pl.Series], Mapping[str, str]]
     anchor: Mapping[str, Any] | None = None
     returned: pl.DataFrame = field(default_factory=RETURNED.to_frame)
+    conversions: pl.DataFrame = field(default_factory=CONVERSIONS.to_frame)
+    exchanged: pl.DataFrame = field(default_factory=LEGS.to_frame)
     reasons: Callable[[pl.Series], Mapping[str, str]] = lambda ids: {}
 
     @property

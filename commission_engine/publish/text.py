@@ -8,11 +8,12 @@ import polars as pl
 
 from commission_engine.calendar import Ints
 from commission_engine.decide.adjusted import NO_TERMS
+from commission_engine.ledger.convert import EURO
 
 NUMBERS = frozenset(
     ["base_amount", "rate", "gross", "commission", "amount", "balance", "debit", "credit"]
     + ["opening", "earned", "reversed", "adjusted", "paid", "closing", "held", "available"]
-    + ["cut", "owing", "net", "vat"]
+    + ["cut", "owing", "net", "vat", "paid_amount", "per_euro", "paid_per_euro"]
 )
 """The columns that hold numbers; every other column of text is somebody's text."""
 
@@ -178,3 +179,20 @@ def instants(us: Ints) -> pl.Series:
         pl.from_epoch("us", time_unit="us").dt.strftime("T%H:%M:%SZ")
     )
     return days(dates) + times.to_series().gather(seconds)
+
+
+def paid_as() -> pl.Expr:
+    """What a payout has come to in another currency, of record.CONVERSIONS: paid as EUR 22.99, at
+    1 EUR = 1.0876 USD (ECB, 2026-11-27)."""
+    euro = [
+        pl.when(pl.col(code) != EURO).then(pl.format("1 {} = {} {}", pl.lit(EURO), rate, code))
+        for code, rate in (("currency", "rate"), ("to_code", "to_rate"))
+    ]
+    return pl.format(
+        "paid as {} {}, at {} ({}, {})",
+        "to_code",
+        amount("to_minor", "to_decimals"),
+        pl.concat_str(euro, separator=", ", ignore_nulls=True),
+        "source",
+        day("rate_day"),
+    )

@@ -85,7 +85,7 @@ class ForBanks:
 
     def parts(self, found: pl.DataFrame) -> Sequence[pl.DataFrame]:
         """As `payouts.formats.Format`."""
-        amounts = list(found.select("code", "amount_minor").iter_rows())
+        amounts = list(found.select("paid_code", "paid_minor").iter_rows())
         return [found[places] for places in parted(amounts, self._form.limits)]
 
     def bytes_of(self, connection: Connection, making: Making) -> bytes:
@@ -141,9 +141,9 @@ def _payment(row: Mapping[str, object], payee: Details) -> Payment:
     return Payment(
         payout_id=str(row["payout_id"]),
         affiliate_id=str(row["affiliate_id"]),
-        currency=str(row["code"]),
-        amount_minor=int(str(row["amount_minor"])),
-        decimals=int(str(row["decimals"])),
+        currency=str(row["paid_code"]),
+        amount_minor=int(str(row["paid_minor"])),
+        decimals=int(str(row["paid_decimals"])),
         created_day=int(str(row["run_day"])),
         payee=payee,
     )

@@ -18,6 +18,7 @@ from commission_engine.calendar import Day, date_of
 from commission_engine.decide.adjusted import NO_TERMS
 from commission_engine.decide.kernel import check_total
 from commission_engine.finance.close.period import Period
+from commission_engine.further import exchanged
 from commission_engine.ledger.accounts import Account, Kind
 from commission_engine.ledger.life import State
 from commission_engine.ledger.post import signed
@@ -80,7 +81,8 @@ def figures(connection: Connection, store: LineStore, period: Period, known: int
     own = [run for run in completed if run.day >= period.first]
     booked = views.entries(connection, views.ENTRY.c.run_day <= period.last)
     check_total(booked["amount_minor"].to_numpy())
-    accounts = trial_balance(booked, period)
+    legs = exchanged(connection, completed, None, period.last)
+    accounts = trial_balance(pl.concat([booked, legs.select(booked.columns)]), period)
     rolled = roll_forward(booked, period)
     owed = views.balances(connection, last.day)
     sums = closings.line_sums(connection, store, [run.day for run in own])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from commission_engine.book import facts, views
+from commission_engine.book import exchange, facts, views
 from commission_engine.book import payouts as book_payouts
 from commission_engine.book.connect import Connection
 from commission_engine.book.lines import LineStore
@@ -14,8 +14,9 @@ from commission_engine.decide.adjusted import NO_TERMS
 from commission_engine.finance.exports.period import Period
 from commission_engine.finance.exports.shape import Table
 from commission_engine.finance.exports.tables import BALANCES, JOURNAL, LINES, PAYOUTS, STATEMENTS
-from commission_engine.further import came_back
+from commission_engine.further import came_back, exchanged
 from commission_engine.payouts.choose import described
+from commission_engine.publish import text
 from commission_engine.publish.files import (
     account_name,
     entry_id,
@@ -93,10 +94,22 @@ def _payouts(connection: Connection, run: Run) -> pl.DataFrame:
     found = book_payouts.payouts(connection, book_payouts.of_run(run.day))
     plan = facts.plan_of(connection, run.plan_version)
     named = described(connection, found, run.intake).rename({"currency": "number_of"})
-    told = named.rename({"code": "currency", "reason": "note"}).with_columns(
-        amount="amount_minor", created_on="run_day"
-    )
+    told = (
+        named.rename({"code": "currency", "reason": "note", "paid_code": "paid_currency"})
+        .with_columns(
+            amount="amount_minor",
+            created_on="run_day",
+            paid_amount=text.amount("paid_minor", "paid_decimals"),
+        )
+        .join(_rates(connection, run), on=["affiliate_id", "currency"], how="left",
+              maintain_order="left")
+    )  # fmt: skip
     return with_payout_id(with_statement_id(told, plan), plan)
+
+
+def _rates(connection: Connection, run: Run) -> pl.DataFrame:
+    made = exchange.conversions(connection, run.day, run.day)
+    return made.select("affiliate_id", "currency", converted=text.paid_as())
 
 
 def _balances(connection: Connection, period: Period) -> pl.DataFrame:
@@ -117,8 +130,11 @@ def journal_rows(connection: Connection, period: Period) -> Iterator[pl.DataFram
         payouts = views.payouts(connection, *views.between(views.PAYOUT, *of_day))
         before = period.before(run)
         back = came_back(connection, period.completed, before[-1].day if before else None, run.day)
+        legs = exchanged(connection, period.completed, before[-1].day if before else None, run.day)
         paired = with_sources(
-            pairs(entries), with_payout_id(payouts, plan), with_payout_id(back, plan)
+            pairs(pl.concat([entries, legs.select(entries.columns)])),
+            with_payout_id(payouts, plan),
+            with_payout_id(back, plan),
         )
         yield paired.with_columns(
             entry_id(),

@@ -63,6 +63,9 @@ PAYOUTS = Table(
         Column("status", Kind.TEXT, "what became of it until the export was made"),
         Column("batch", Kind.TEXT, "hash of what was approved; empty: none"),
         Column("note", Kind.TEXT, "reference or reason of its last step"),
+        Column("paid_currency", Kind.TEXT, "in which it is paid"),
+        Column("paid_amount", Kind.FRACTION, "how much of it is paid", "of paid_currency"),
+        Column("converted", Kind.TEXT, "by which rate, whose and of when; empty: it was not"),
     ),
     payee="affiliate_id",
     summed=("amount",),
@@ -85,14 +88,16 @@ JOURNAL = Table(
     (
         Column("entry_id", Kind.TEXT, "the same for the two rows of an entry"),
         Column("booked_on", Kind.DAY, "business date of the run"),
-        Column("account", Kind.TEXT, "commission_expense, affiliate_payable or payout_clearing"),
+        Column("account", Kind.TEXT, "commission_expense, affiliate_payable, payout_clearing, or"
+               " fx_clearing and fx_rounding, of conversions"),
         _AFFILIATE,
         _CURRENCY,
         Column("debit", Kind.AMOUNT, "to the account; 0 where the row is a credit"),
         Column("credit", Kind.AMOUNT, "from the account; 0 where the row is a debit"),
-        Column("source", Kind.TEXT, "lines:DATE, or the payouts that were paid or came back"),
+        Column("source", Kind.TEXT, "lines:DATE, conversions:DATE, or the payouts that were paid or"
+               " came back"),
     ),
     payee="affiliate_id",
     summed=("debit", "credit"),
-)
+)  # fmt: skip
 TABLES = (LINES, STATEMENTS, PAYOUTS, BALANCES, JOURNAL)

@@ -79,7 +79,7 @@ def read_chart(ledger: Ledger, named: Path | None) -> Chart:
             how = "is there twice" if one == other else f"is below {one}"
             raise UsageError(
                 f"{path}: [{ledger}]: {other} {how}",
-                f"Name three accounts of which none is part of another. {_HINT}",
+                f"Name accounts of which none is part of another. {_HINT}",
             )
     per_affiliate, tax_rate = found.get(_PER_AFFILIATE, False), found.get(_TAX_RATE, "")
     return Chart(ledger, accounts, per_affiliate, tax_rate)

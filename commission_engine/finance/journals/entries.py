@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-from commission_engine.book import views
+from commission_engine.book import runs, views
 from commission_engine.book.connect import Connection
 from commission_engine.calendar import Day
 from commission_engine.finance.exports.period import Period
 from commission_engine.finance.exports.rows import ROWS_AT_ONCE, journal_rows
+from commission_engine.further import exchanged
 from commission_engine.ledger.accounts import SIDES, Account, Kind
 from commission_engine.money import Minor
 
@@ -34,6 +35,12 @@ SAID = {
     Kind.PAID: "paid out",
     Kind.RETURNED: "payouts that came back",
     Kind.CREDITED: "adjustments for the affiliate",
+    Kind.CONVERTED_FROM: "payouts converted into another currency",
+    Kind.CONVERTED_TO: "payouts converted from another currency",
+    Kind.REVERTED_FROM: "converted payouts that came back, as earned",
+    Kind.REVERTED_TO: "converted payouts that came back, as paid",
+    Kind.ROUNDED_UP: "rounding of converted payouts, lost",
+    Kind.ROUNDED_DOWN: "rounding of converted payouts, won",
 }
 WORDS = {kind.name.lower(): said for kind, said in SAID.items()}
 """What each kind of entry is, for people."""
@@ -66,7 +73,10 @@ def entries(connection: Connection, period: Period) -> Iterator[pl.DataFrame]:
 def accounts_of_book(connection: Connection, day: Day) -> pl.DataFrame:
     """Every account that runs up to `day` have posted to: account (its number), affiliate_id (of
     what is owed, else ""), currency, decimals, first_day, and balance, debits less credits."""
-    sums = views.sums_of_entries(connection, day)
+    legs = exchanged(connection, runs.completed(connection), None, day)
+    booked = views.sums_of_entries(connection, day)
+    between = legs.select(*booked.columns[:4], pl.col("run_day").alias("first_day"), "amount_minor")
+    sums = pl.concat([booked, between])
     nobody = pl.lit("")
     parts = []
     for kind, sides in SIDES.items():

@@ -8,6 +8,9 @@ from commission_engine.ledger.accounts import Account
 from commission_engine.money import Minor, plain
 from commission_engine.problems import OutOfBalance
 
+_ALWAYS = (Account.COMMISSION_EXPENSE, Account.AFFILIATE_PAYABLE, Account.PAYOUT_CLEARING)
+"""The accounts that are named also where nothing was booked to them."""
+
 
 @dataclass
 class Proof:
@@ -20,8 +23,8 @@ class Proof:
 
     def book(self, account: Account, code: str, minor: Minor) -> None:
         """Add to an account; a credit is below zero."""
-        mine = self.sums.setdefault(code, dict.fromkeys(Account, 0))
-        mine[account] += minor
+        mine = self.sums.setdefault(code, dict.fromkeys(_ALWAYS, 0))
+        mine[account] = mine.get(account, 0) + minor
 
     def add(self, account: Account, code: str, digits: str) -> None:
         """The same with an amount as a file has it."""
@@ -40,7 +43,7 @@ class Proof:
             "totals": {
                 code: {
                     account.name.lower(): plain(minor, self.decimals[code])
-                    for account, minor in sums.items()
+                    for account, minor in sorted(sums.items())
                 }
                 for code, sums in sorted(self.sums.items())
             },

@@ -19,7 +19,7 @@ from commission_engine.identity import Identity
 from commission_engine.imports import Circumstances
 from commission_engine.ledger.life import OUT, State
 from commission_engine.money import Minor, plain
-from commission_engine.payouts.choose import NOTHING, Wanted, plan_of_book, select
+from commission_engine.payouts.choose import NOTHING, Wanted, as_paid, plan_of_book, select
 from commission_engine.payouts.mark import mark_each
 from commission_engine.problems import UsageError
 
@@ -126,7 +126,7 @@ def _same(connection: Connection, row: dict[str, Any], wanted: Decision) -> bool
 
 def _payout(connection: Connection, wanted: Decision, found: pl.DataFrame) -> dict[str, Any]:
     named = select(connection, plan_of_book(connection), Wanted((wanted.payout_id,)))
-    payout = named.row(0, named=True)
+    payout = as_paid(named).row(0, named=True)
     if payout["status"] not in [str(state) for state in OUT]:
         raise UsageError(
             f"payout {wanted.payout_id} is {payout['status']}: it was never exported, so no bank"

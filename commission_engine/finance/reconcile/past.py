@@ -28,7 +28,7 @@ class Past:
     def __init__(self, connection: Connection, plan: Plan, told: Iterable[Told]) -> None:
         self._connection = connection
         sent, steps = book.sent(connection), book.steps(connection)
-        ids = payout_ids(plan.name, sent["run_day"], sent["affiliate_id"], sent["code"])
+        ids = payout_ids(plan.name, sent["run_day"], sent["affiliate_id"], sent["earned_code"])
         exported = steps.filter(pl.col("step") == str(State.EXPORTED))
         left = sent.join(exported, on=payouts.KEY)
         self._first: Mapping[str, int] = dict(
@@ -109,7 +109,8 @@ def _about(sent: pl.DataFrame, told: Iterable[Told]) -> pl.DataFrame:
     short = pl.col("payout_id").str.slice(-SHORT).str.to_uppercase()
     named = sent.filter(pl.col("payout_id").is_in(references) | short.is_in(references))
     alike = sent.join(asked, on=("code", "amount_minor"), how="semi")
-    return pl.concat([named, alike]).unique(payouts.KEY).sort("run_day", "affiliate_id", "code")
+    both = pl.concat([named, alike]).unique(payouts.KEY)
+    return both.sort("run_day", "affiliate_id", "earned_code")
 
 
 def key_of(row: Mapping[str, Any]) -> Key:

@@ -45,8 +45,8 @@ def totals(connection: Connection, rules: Rules, year: int, country: str = "") -
     names = book.names(connection, mine["affiliate"], known)
     given = {row["affiliate"]: row for row in tax.documents(connection).iter_rows(named=True)}
     sums = (
-        mine.group_by("affiliate", "affiliate_id", "code", "decimals")
-        .agg(pl.len(), pl.col("amount_minor").sum())
+        mine.group_by("affiliate", "affiliate_id", "paid_code", "paid_decimals")
+        .agg(pl.len(), pl.col("paid_minor").sum())
         .rows()
     )
     rows = []

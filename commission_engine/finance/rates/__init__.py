@@ -1,0 +1,1 @@
+"""Exchange rates, and who is paid in which currency."""
