@@ -1,7 +1,6 @@
 """What becomes of payouts, as the book keeps it: steps, files to pay, overrides of the minimum.
 
-All are only ever added, each with the intake that learned it. The state of a payout is what its
-last step leaves; without one it is pending.
+All are only ever added, each with its intake. A payout's state is what its last step leaves.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
