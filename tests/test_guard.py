@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.needs("valgrind")
+pytestmark = [pytest.mark.needs("valgrind"), pytest.mark.series]
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
