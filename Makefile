@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 
 # Every branch of what decides about money is tried.
 MONEY_CORE := money plan decide ledger
-MONEY_TESTS := money plan kernel reference ledger buckets facts decide bounds explain payouts correct old_books
+MONEY_TESTS := money plan kernel reference ledger buckets facts decide bounds explain payouts correct rates old_books
 # `make test` has tried them in many worlds; a few of those reach every branch.
 FEWER := COMMISSION_WORLDS=30 COMMISSION_EXPLAINED_WORLDS=3 COMMISSION_EXPLAINED_CORRECTIONS=1
 

@@ -169,6 +169,16 @@ USD = 2
     assert plan.decimals["JPY"] == 0
 
 
+@pytest.mark.parametrize("days", [0, 3, 7, 366])
+def test_how_old_a_rate_may_be(days: int) -> None:
+    """The days that hold without being said are in no record: older plans keep their hash."""
+    text = f'name = "acme"\n[payout]\nrate_days = {days}\n{TERMS}'
+    plan = parse_plan(text, "plan.toml").plan
+    assert plan.payout.rate_days == days
+    assert from_json(to_json(plan)) == plan
+    assert ("rate_days" in to_record(plan)["payout"]) == (days != 7)
+
+
 def test_terms_hold_from_their_day_until_the_next_begin() -> None:
     later = replace(THE_EXAMPLE.terms[0], starts=NEW_YEAR + 31, hold_days=7)
     plan = replace(THE_EXAMPLE, terms=(*THE_EXAMPLE.terms, later))
@@ -331,6 +341,15 @@ OF_PAYOUTS = {
     ),
     HEAD + '[payout]\nevry = "day"\n' + TERMS: (
         "plan.toml:3: payout.evry: is not a key of a plan here; did you mean 'every'?"
+    ),
+    HEAD + "[payout]\nrate_days = -1\n" + TERMS: (
+        "plan.toml:3: payout.rate_days: -1 is not a number of days, 0 to 366"
+    ),
+    HEAD + "[payout]\nrate_days = true\n" + TERMS: (
+        "plan.toml:3: payout.rate_days: True is not a number of days, 0 to 366"
+    ),
+    HEAD + "[payout]\nrate_days = 367\n" + TERMS: (
+        "plan.toml:3: payout.rate_days: 367 is not a number of days, 0 to 366"
     ),
     HEAD + '[payout]\nminimum = "25.00"\n' + TERMS: (
         "plan.toml:3: payout.minimum: '25.00' is not a table of amounts;"

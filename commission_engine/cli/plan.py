@@ -31,7 +31,7 @@ from commission_engine.imports import Circumstances
 from commission_engine.money import Minor, plain
 from commission_engine.plan.read import ReadPlan, read_plan
 from commission_engine.plan.record import plan_hash, to_record
-from commission_engine.plan.terms import Cap, Plan
+from commission_engine.plan.terms import RATE_DAYS, Cap, Plan
 from commission_engine.plan_apply import apply_plan
 from commission_engine.problems import UsageError
 
@@ -99,6 +99,11 @@ def show(
     out.print(
         f"[bold]{escape(plan.name)}[/], {plan.timezone}, rounding {plan.rounding}\n"
         f"settlement every {plan.payout.every}, of at least {minimum}"
+        + (
+            f", rates at most {days} days old"
+            if (days := plan.payout.rate_days) != RATE_DAYS
+            else ""
+        )
     )
     out.print(table_of(_terms(plan)))
 
