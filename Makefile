@@ -14,7 +14,7 @@ FEWER := COMMISSION_WORLDS=30 COMMISSION_EXPLAINED_WORLDS=3 COMMISSION_EXPLAINED
 # Of these `make test` has samples.
 SERIES := crash fuzz masses planted true_up year audit guard spark spark_lost spark_night reconcile benchmarks
 
-.PHONY: demo test series check bench bench-guard golden clean help
+.PHONY: demo test series check bench bench-guard texts golden clean help
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,9 @@ bench: $(READY) ## measure, for an hour or two; results belong into docs/benchma
 
 bench-guard: $(READY) ## count instructions (needs valgrind); fails at 10% more than stored
 	$(BIN)/python benchmarks/guard.py
+
+texts: $(READY) ## bring the texts of statements up to the source, compile them
+	$(BIN)/python tests/catalogues.py
 
 golden: $(READY) ## write tests/golden/expected anew, after a change that was meant
 	$(BIN)/python tests/test_golden.py

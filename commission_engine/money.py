@@ -15,7 +15,12 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from babel.core import Locale
-from babel.numbers import NumberPattern
+from babel.numbers import (
+    NumberPattern,
+    format_percent,
+    get_decimal_symbol,
+    get_group_symbol,
+)
 from iso4217 import Currency as IsoCurrency
 from moneyed import Money
 
@@ -191,3 +196,88 @@ def spoken(minor: Minor, code: str, decimals: int, locale: str = "en") -> str:
     pattern, parsed = _pattern(locale, decimals)
     code = money.currency.code
     return str(pattern.apply(money.amount, parsed, currency=code, currency_digits=False))
+
+
+Affixes: TypeAlias = tuple[str, str]
+"""What stands before and after the digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """How amounts of one currency are written in a locale, ready to write very many of them.
+
+    `positive` and `negative` are with the currency, `minus` is without. `groups` are the sizes of
+    the last group of digits and of those before it.
+    """
+
+    decimals: int
+    point: str
+    comma: str
+    groups: tuple[int, int]
+    positive: Affixes
+    negative: Affixes
+    minus: Affixes
+
+    def spoken(self, minor: Minor) -> str:
+        """As the function `spoken` does; of a plan's own unit with the locale's digits too."""
+        before, after = self.negative if minor < 0 else self.positive
+        return f"{before}{self._digits(minor)}{after}"
+
+    def bare(self, minor: Minor) -> str:
+        """Without the currency, for a column of amounts."""
+        before, after = self.minus if minor < 0 else ("", "")
+        return f"{before}{self._digits(minor)}{after}"
+
+    def _digits(self, minor: Minor) -> str:
+        text = str(abs(minor)).rjust(self.decimals + 1, "0")
+        place = len(text) - self.decimals
+        whole, fraction = text[:place], text[place:]
+        size, further = self.groups
+        if len(whole) > size:
+            grouped = whole[-size:]
+            whole = whole[:-size]
+            while len(whole) > further:
+                grouped = whole[-further:] + self.comma + grouped
+                whole = whole[:-further]
+            whole = whole + self.comma + grouped
+        return f"{whole}{self.point}{fraction}" if fraction else whole
+
+
+@cache
+def speaker(code: str, decimals: int, locale: str) -> Speaker:
+    """That of a currency in a locale that CLDR knows.
+
+    >>> speaker("INR", 2, "en_IN").spoken(123456789), speaker("EUR", 2, "de").bare(-123456)
+    ('₹12,34,567.89', '-1.234,56')
+    """
+    pattern, parsed = _pattern(locale, decimals)
+    plain_pattern = copy(parsed.decimal_formats[None])
+    plain_pattern.frac_prec = (decimals, decimals)
+    point = get_decimal_symbol(parsed) if decimals else ""
+    one = f"1{point}{'0' * decimals}"
+
+    def bare(amount: int) -> Affixes:
+        before, _, after = str(plain_pattern.apply(amount, parsed)).partition(one)
+        return before, after
+
+    def coded(amount: int) -> Affixes:
+        if code not in iso_decimals():
+            before, after = bare(amount)
+            return before, f"{after}\xa0{code}"
+        said = str(pattern.apply(amount, parsed, currency=code, currency_digits=False))
+        before, _, after = said.partition(one)
+        return before, after
+
+    groups = (pattern if code in iso_decimals() else plain_pattern).grouping
+    comma = get_group_symbol(parsed)
+    return Speaker(decimals, point, comma, groups, coded(1), coded(-1), bare(-1))
+
+
+@cache
+def percent(rate: str, locale: str) -> str:
+    """A rate, a plain decimal fraction, as people of a locale say it.
+
+    >>> percent("0.125", "de")
+    '12,5\xa0%'
+    """
+    return format_percent(Decimal(rate), locale=locale, decimal_quantization=False)

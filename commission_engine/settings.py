@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from commission_engine import bounds, debtor, hooks, logs, timetable
+from commission_engine import bounds, debtor, hooks, letterhead, logs, timetable
 from commission_engine.problems import UsageError
 from commission_engine.resources import folder
 
@@ -79,6 +79,12 @@ class Settings:
     bank_cool_off_days: Setting
     bank_shared_accounts: Setting
     bank_templates: Setting
+    statements_name: Setting
+    statements_address: Setting
+    statements_contact: Setting
+    statements_logo: Setting
+    statements_colour: Setting
+    statements_language: Setting
     faults: tuple[str, ...]
 
     def __getitem__(self, name: str) -> Setting:
@@ -99,6 +105,11 @@ class Settings:
     def debtor(self) -> debtor.Debtor:
         return debtor.Debtor.of({name: self[f"bank.{name}"].value for name in debtor.NAMES})
 
+    @property
+    def statements(self) -> Mapping[str, Any]:
+        """Those of `[statements]`, by their names in it."""
+        return {name: self[f"statements.{name}"].value for name in letterhead.NAMES}
+
 
 BOUNDS = (
     "run_times_median", "median_of", "median_after", "payout", "lines_per_beneficiary",
@@ -111,8 +122,11 @@ NAMES = (
     "log.format", "log.file", "metrics.textfile", *(f"hooks.{event}" for event in hooks.EVENTS),
     *(f"schedule.{name}" for name in timetable.NAMES),
     *(f"bank.{name}" for name in debtor.NAMES),
+    *(f"statements.{name}" for name in letterhead.NAMES),
 )  # fmt: skip
 """The settings as the file names them: `a.b` is `b` in the table `[a]`."""
+SECRETS = (hooks.SECRET, debtor.KEY, letterhead.KEY)
+"""Variables of the environment that are no settings, and shown nowhere."""
 TABLES = frozenset(name.split(".")[0] for name in NAMES if "." in name)
 
 
@@ -137,7 +151,7 @@ def read_settings(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     faults += [
         f"environment: {name} is no setting{_near(name)}"
         for name in sorted(environment)
-        if name.startswith(PREFIX) and name not in (*variables, hooks.SECRET, debtor.KEY)
+        if name.startswith(PREFIX) and name not in (*variables, *SECRETS)
     ]
     found: dict[str, Setting] = {}
     for name in NAMES:
@@ -243,6 +257,8 @@ def _impossible(name: str, value: Any) -> str:
         return timetable.fault(name.removeprefix("schedule."), value)
     if name.startswith("bank."):
         return debtor.fault(name.removeprefix("bank."), value)
+    if name.startswith("statements."):
+        return letterhead.fault(name.removeprefix("statements."), value)
     if name == "log.format":
         return "" if value in logs.FORMATS else f"{value!r} is none of {', '.join(logs.FORMATS)}"
     if name in ("log.file", "metrics.textfile"):

@@ -37,8 +37,7 @@ RUNNABLE = (
     "README.md", "docs/operating.md", "docs/care.md", "docs/sources.md", "docs/explaining.md",
     "docs/exports.md", "docs/journals.md",
     "docs/bounds.md", "docs/payouts.md", "docs/currencies.md", "docs/bank.md",
-    "docs/reconcile.md", "docs/watching.md",
-    "docs/corrections.md",
+    "docs/reconcile.md", "docs/watching.md", "docs/corrections.md", "docs/statements.md",
     "docs/close.md", "docs/tax.md", "docs/finance.md",
 )  # fmt: skip
 BLOCK = re.compile(r"^```(\w*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

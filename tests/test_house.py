@@ -18,7 +18,7 @@ ENGINE = ROOT / "commission_engine"
 
 # Each layer imports from those above it in this table, never from beside or below.
 LAYERS = (
-    ("problems", "calendar", "resources", "raw", "identity", "webhook"),
+    ("problems", "calendar", "resources", "raw", "identity", "webhook", "letterhead"),
     ("money", "verdict", "mend", "hooks", "logs", "timetable", "debtor"),
     ("plan", "tree", "bounds"),
     ("segments", "settings"),
@@ -28,7 +28,7 @@ LAYERS = (
     ("publish", "book"),
     ("holding", "converting", "trail", "further", "metrics"),
     ("imports", "night"),
-    ("derive", "payouts", "compare", "corrected"),
+    ("derive", "payouts", "compare", "corrected", "statements"),
     ("plan_apply", "moves", "releases", "correct", "explain", "dump"),
     ("folder_import", "replay"),
     ("sources", "finance"),
@@ -41,14 +41,15 @@ LAYERS = (
 FRAMES = {"ingest", "decide", "tree", "book", "ledger", "publish", "verdict", "imports", "night",
           "moves", "mend", "verify", "cli", "segments", "spark", "holding", "releases",
           "trail", "derive", "compare", "dump", "explain", "replay", "sources",
-          "payouts", "further", "corrected", "correct", "finance", "converting"}  # fmt: skip
+          "payouts", "further", "corrected", "correct", "finance", "converting",
+          "statements"}  # fmt: skip
 HOMES = {
     "sqlalchemy": {"book", "migrations", "commission_engine/sources/sql.py"},
     "alembic": {"book", "migrations"},
     "psycopg": {"book"},
     "networkx": {"tree"},
     "moneyed": {"money"},
-    "babel": {"money"},
+    "babel": {"money", "commission_engine/statements/texts.py"},
     "iso4217": {"money"},
     "tzdata": {"calendar"},
     "typer": {"cli", "jobs/command.py"},
@@ -68,7 +69,8 @@ HOMES = {
     "schwifty": {"commission_engine/finance/bank/accounts.py"},
     "pycountry": {"commission_engine/finance/bank/accounts.py"},
     "anyascii": {"commission_engine/finance/bank/latin.py"},
-    "typst": {"commission_engine/finance/close/paper.py"},
+    "typst": {"commission_engine/finance/close/paper.py", "commission_engine/statements/pdf.py"},
+    "fontTools": {"commission_engine/statements/fonts.py"},
 }
 
 # Nothing here knows the time, the machine, chance, or a binary fraction.

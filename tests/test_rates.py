@@ -116,6 +116,12 @@ def test_a_settlement_pays_in_the_currency_of_each(
     ]
     told = commission("explain", listed[0]["payout_id"])
     assert "  It is paid as EUR 8.56, at 1 EUR = 1.17 USD (ECB, 2026-01-05).\n" in told.out
+    render = ("statements", "render", "--affiliate", "dan", "--format", "html", "--out", "pages")
+    assert commission(*render).code == 0
+    (page,) = (tmp_path / "pages").rglob("*.html")
+    assert "Paid as ¥1,642 at the rate 1 EUR = 0.8701 GBP, 1 EUR = 183.9 JPY (ECB, " in (
+        page.read_text("utf-8")
+    )
     assert commission("verify").code == commission("replay", "--all").code == 0
     # What somebody changed behind the program's back is found.
     change(database_url, "UPDATE conversion SET to_minor = to_minor + 1")
@@ -201,6 +207,12 @@ def test_without_a_rate_nothing_is_paid_and_it_is_said(
     assert (
         f"Not paid: ann is paid in EUR, and {why}."
         in commission("explain", "2026-01-13-bob-USD.1").out
+    )
+    render = ("statements", "render", "--affiliate", "ann", "--format", "html", "--out", "pages")
+    assert commission(*render).code == 0
+    (page,) = (tmp_path / "pages").rglob("*.html")
+    assert "$5.00 is available. It is paid as soon as there is an exchange rate for it." in (
+        page.read_text("utf-8")
     )
     older = commission("balances", "--older-than", "0d", "--as-of", "2026-01-13", "--json")
     assert [row["why"] for row in json.loads(older.out)] == [] or why in older.out
@@ -327,7 +339,7 @@ def test_affiliates_of_a_file(commission: Program, paid: Path, tmp_path: Path) -
 
 # -- the arithmetic
 
-RATE = st.decimals("0.0001", "99999", places=4)
+RATE = st.integers(1, 10**9).map(lambda parts: Decimal(parts).scaleb(-4))
 
 
 @given(st.integers(1, MAX_MINOR), st.integers(0, 3), RATE, st.integers(0, 3), RATE)

@@ -48,6 +48,22 @@ BANK = {
     "shared_accounts": "pay",
     "templates": "forms",
 }
+NO_LETTERHEAD = {
+    "statements.name": Setting("", "default"),
+    "statements.address": Setting("", "default"),
+    "statements.contact": Setting("", "default"),
+    "statements.logo": Setting("", "default"),
+    "statements.colour": Setting("#1f4e79", "default"),
+    "statements.language": Setting("en", "default"),
+}
+LETTERHEAD = {
+    "name": "Acme Partners",
+    "address": "1 High Street\nLondon",
+    "contact": "partners@example.com",
+    "logo": "acme.SVG",
+    "colour": "#000000",
+    "language": "ru",
+}
 ENVIRONMENT = {
     "COMMISSION_DATABASE": "sqlite:///environment.db",
     "COMMISSION_OUT": "environment-out",
@@ -83,6 +99,8 @@ ENVIRONMENT = {
     "COMMISSION_SCHEDULE_LOOK_SECONDS": "5",
     **{f"COMMISSION_BANK_{name.upper()}": str(value) for name, value in BANK.items()},
     "COMMISSION_BANK_KEY": "no setting, and no fault",
+    **{f"COMMISSION_STATEMENTS_{name.upper()}": value for name, value in LETTERHEAD.items()},
+    "COMMISSION_STATEMENTS_KEY": "no setting, and no fault",
     "HOME": "/somewhere",
 }
 FILE = """\
@@ -143,6 +161,10 @@ NO_SCHEDULE = {
 BANK_OF_THE_ENVIRONMENT = {
     f"bank.{name}": Setting(value, f"COMMISSION_BANK_{name.upper()}")
     for name, value in BANK.items()
+}
+LETTERHEAD_OF_THE_ENVIRONMENT = {
+    f"statements.{name}": Setting(value, f"COMMISSION_STATEMENTS_{name.upper()}")
+    for name, value in LETTERHEAD.items()
 }
 WATCHED_BY_THE_ENVIRONMENT = {
     name: Setting(value, f"COMMISSION_{name.upper().replace('.', '_')}")
@@ -225,6 +247,7 @@ def test_without_any_source_the_defaults_hold() -> None:
         **NO_BOUNDS,
         **NO_SCHEDULE,
         **NO_BANK,
+        **NO_LETTERHEAD,
         **NO_TAX,
         **ONE_PERSON,
         **ANY_ACCOUNT,
@@ -247,6 +270,7 @@ def test_the_file_goes_before_the_defaults() -> None:
         **NO_BOUNDS,
         **NO_SCHEDULE,
         **NO_BANK,
+        **NO_LETTERHEAD,
         **NO_TAX,
         **ONE_PERSON,
         **ANY_ACCOUNT,
@@ -267,6 +291,7 @@ def test_the_environment_goes_before_the_file() -> None:
         **BOUNDS_OF_THE_ENVIRONMENT,
         **SCHEDULE_OF_THE_ENVIRONMENT,
         **BANK_OF_THE_ENVIRONMENT,
+        **LETTERHEAD_OF_THE_ENVIRONMENT,
         **TAX_OF_THE_ENVIRONMENT,
         **TWO_PERSON,
         **OWN_ACCOUNTS,
@@ -286,6 +311,7 @@ def test_an_option_goes_before_everything() -> None:
         **BOUNDS_OF_THE_ENVIRONMENT,
         **SCHEDULE_OF_THE_ENVIRONMENT,
         **BANK_OF_THE_ENVIRONMENT,
+        **LETTERHEAD_OF_THE_ENVIRONMENT,
         **TAX_OF_THE_ENVIRONMENT,
         **TWO_PERSON,
         **OWN_ACCOUNTS,

@@ -33,7 +33,7 @@ from commission_engine.book.schema_people import (
     payout_step,
 )
 from commission_engine.calendar import Day, date_of
-from commission_engine.ledger.life import BACK, OUT, State
+from commission_engine.ledger.life import BACK, State
 
 PAYOUTS: dict[str, Any] = {
     "run_day": pl.Int64,
@@ -205,6 +205,11 @@ def names(connection: sa.Connection, whose: pl.Series, known: int) -> Mapping[in
 def countries(connection: sa.Connection, whose: pl.Series, known: int) -> Mapping[int, str]:
     """The latest country known at intake `known` of those of these affiliates who have one."""
     return dict(_profiles(connection, whose, known, profile.c.country))
+
+
+def locales(connection: sa.Connection, whose: pl.Series, known: int) -> Mapping[int, str]:
+    """The latest locale known at intake `known` of those of these affiliates who have one."""
+    return dict(_profiles(connection, whose, known, profile.c.locale))
 
 
 def ids(connection: sa.Connection, whose: pl.Series) -> Mapping[int, str]:
@@ -395,14 +400,14 @@ def approval_of(connection: sa.Connection, batch: str) -> int | None:
 
 # -- proof
 
-_LEARNED_AS = {
+LEARNED_AS = {
     "approve payouts": {State.APPROVED},
     "withdraw payouts": {State.PENDING},
     "reject payouts": {State.VOIDED, State.PENDING},
     "export payouts": {State.EXPORTED},
     "mark payouts": {State.PAID, State.FAILED},
 }
-APPROVE, WITHDRAW, REJECT, EXPORT, MARK = _LEARNED_AS
+APPROVE, WITHDRAW, REJECT, EXPORT, MARK = LEARNED_AS
 OVERRIDE = "override minimum"
 """The kinds of intake."""
 
@@ -417,34 +422,3 @@ def batches_of(connection: sa.Connection, number: int) -> list[str]:
     """The batches that the steps of an intake name."""
     query = sa.select(payout_step.c.batch).where(payout_step.c.intake == number).distinct()
     return sorted(connection.execute(query).scalars())
-
-
-def misfits(connection: sa.Connection) -> list[str]:
-    """Steps that no command can have made: of no payout, out of turn, of another batch than the
-    step before, of another kind of intake, or known to the run that decided the payout."""
-    query = (
-        sa.select(
-            *(payout_step.c[name] for name in (*KEY, "number", "was", "step", "intake", "batch")),
-            payout.c.amount_minor, intake.c.kind, run.c.intake,
-        )
-        .outerjoin(payout, sa.and_(*(payout.c[name] == payout_step.c[name] for name in KEY)))
-        .outerjoin(intake, intake.c.id == payout_step.c.intake)
-        .outerjoin(run, run.c.day == payout_step.c.run_day)
-        .order_by(*(payout_step.c[name] for name in (*KEY, "number")))
-    )  # fmt: skip
-    found = []
-    last: tuple[Any, ...] = ()
-    for row in connection.execute(query):
-        *key, number, was, step, learned, batch, amount, kind, knew = row
-        name = f"payout step {number} of run {key[0]}, affiliate {key[1]}, currency {key[2]}"
-        before = last[1:] if last[:1] == (key,) else (0, State.PENDING.value, 0, "")
-        if (number, was) != (before[0] + 1, before[1]) or learned <= before[2]:
-            found.append(f"{name}: it does not follow the step before it")
-        if step in [str(state) for state in OUT] and before[3] not in ("", batch):
-            found.append(f"{name}: it names another batch than the step before it")
-        if step not in _LEARNED_AS.get(kind or "", ()):
-            found.append(f"{name}: {step} was not learned by its intake {learned}")
-        if amount is None or knew is None or learned <= knew:
-            found.append(f"{name}: it was not learned after a run that decided the payout")
-        last = (key, number, step, learned, batch)
-    return found

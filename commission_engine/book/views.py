@@ -116,10 +116,7 @@ def lines_of(
     store: LineStore | None = None,
 ) -> pl.DataFrame:
     """The lines of these beneficiaries from the runs of `first` to `last`, shaped LINES."""
-    with bulk.listed(connection, ids) as asked:
-        query = sa.select(affiliate.c.id).join(asked, affiliate.c.affiliate_id == asked.c.value)
-        numbers = bulk.frame(connection, query, {"id": pl.Int64})["id"]
-    question = Question(beneficiaries=numbers, first_day=first, last_day=last)
+    question = Question(beneficiaries=numbers_of(connection, ids), first_day=first, last_day=last)
     return lines(connection, store or where_kept(connection), question)
 
 
@@ -179,6 +176,13 @@ def number_of(connection: sa.Connection, affiliate_id: str) -> pl.Series:
     """The book's number of an affiliate, for a question; none where there is no such affiliate."""
     query = sa.select(affiliate.c.id).where(affiliate.c.affiliate_id == affiliate_id)
     return bulk.frame(connection, query, {"id": pl.Int64})["id"]
+
+
+def numbers_of(connection: sa.Connection, ids: pl.Series) -> pl.Series:
+    """The book's numbers of those of these affiliates that there are."""
+    with bulk.listed(connection, ids) as asked:
+        query = sa.select(affiliate.c.id).join(asked, affiliate.c.affiliate_id == asked.c.value)
+        return bulk.frame(connection, query, {"id": pl.Int64})["id"]
 
 
 def events_of(

@@ -32,6 +32,7 @@ from commission_engine.cli import (
     run,
     runs,
     sources,
+    statements,
     status,
     tax,
     tree,
@@ -52,7 +53,7 @@ app.command("fetch")(sources.fetch)
 app.command("sources")(sources.sources)
 app.add_typer(plan.app, name="plan")
 app.command("lines")(look.lines)
-app.command("statements")(look.statements)
+app.add_typer(statements.app, name="statements")
 app.add_typer(payouts.app, name="payouts")
 app.add_typer(payees.app, name="payees")
 app.add_typer(rates.app, name="rates")

@@ -16,7 +16,9 @@ from commission_engine.explain.line import explain_event
 from commission_engine.explain.said import AdjustmentSaid, EventSaid, Explanation
 from commission_engine.explain.settled import explain_payout, explain_statement
 from commission_engine.problems import UsageError
-from commission_engine.publish.ids import payout_ids, statement_ids
+from commission_engine.publish.ids import payout_ids
+from commission_engine.statements.gather import Settlement
+from commission_engine.statements.references import day_of_statement, row_meant, statements_meant
 
 _SETTLED = re.compile(r"(st|po)-(\d{8})-[0-9a-v]{16}", re.ASCII)
 _LINE = re.compile(r"(.+)\.(\d{1,4})", re.ASCII | re.DOTALL)
@@ -90,11 +92,13 @@ def _found(book: Book, text: str, only: Thing | None) -> list[_Found]:
     parts = _LINE.fullmatch(text)
     if parts and single.order_of_event(book.connection, parts[1]) is not None:
         found.append(_Found(Thing.LINE, parts[1], int(parts[2])))
-    settled = _SETTLED.fullmatch(text)
-    if settled:
-        find = _statement if settled[1] == "st" else _payout
+    settled, meant = _SETTLED.fullmatch(text), row_meant(text)
+    if settled and settled[1] == "po":
         day = _day(settled[2])
-        found += find(book, text, day) if day is not None else []
+        found += _payout(book, text, day) if day is not None else []
+    # Shorter than an id, it is looked up only where nothing has it as its id.
+    if meant and (settled or not found):
+        found += _of_statement(book, text, *meant)
     return [each for each in found if only in (None, each.thing)]
 
 
@@ -105,11 +109,31 @@ def _day(digits: str) -> Day | None:
         return None
 
 
-def _statement(book: Book, text: str, day: Day) -> list[_Found]:
-    rows = views.statements_of_run(book.connection, day)
-    ids = statement_ids(book.plan.name, rows["run_day"], rows["affiliate_id"])
-    mine = rows.filter(ids == text).head(1)
-    return [_Found(Thing.STATEMENT, day=day, affiliate_id=each) for each in mine["affiliate_id"]]
+def _of_statement(book: Book, text: str, beginning: str, number: int | None) -> list[_Found]:
+    """A statement, by its id or the beginning of it, or what a row of it is about."""
+    whose = statements_meant(book.connection, book.plan.name, beginning)
+    if len(whose) > 1:
+        raise UsageError(
+            f"{text!r} could be of {len(whose)} statements",
+            "Write more of the statement's id: `commission statements` lists them.",
+        )
+    if not whose:
+        return []
+    day, affiliate_id = day_of_statement(beginning), whose[0]
+    statement = _Found(Thing.STATEMENT, day=day, affiliate_id=affiliate_id)
+    if number is None:
+        return [statement]
+    settlement = Settlement.of(book.connection, day, book.store)
+    row = settlement.row(affiliate_id, number)
+    if row is None:
+        return []
+    if row["row"] == "returned":
+        return _payout(book, row["payout_id"], day_of_statement(row["payout_id"]))
+    if row["row"] == "paid":
+        return [_Found(Thing.PAYOUT, "", None, day, affiliate_id, row["currency"])]
+    if row["event_id"] is None:  # the opening, the closing
+        return [statement]
+    return [_Found(Thing.LINE, row["event_id"], row["level"])]
 
 
 def _payout(book: Book, text: str, day: Day) -> list[_Found]:
@@ -125,7 +149,7 @@ def _payout(book: Book, text: str, day: Day) -> list[_Found]:
 def _unknown(book: Book, text: str, only: Thing | None) -> UsageError:
     """What to look at next depends on what the text looks like."""
     said = f"there is no {only or 'event, line, statement or payout'} {text!r} in this book"
-    if _SETTLED.fullmatch(text):
+    if _SETTLED.fullmatch(text) or row_meant(text):
         return UsageError(said, "`commission statements` and `commission payouts` list their ids.")
     refused = single.refused_naming(book.connection, text) if text else []
     if refused:

@@ -4,7 +4,7 @@ was approved and exported."""
 from collections.abc import Iterator
 from hashlib import sha256
 
-from commission_engine.book import bank, facts
+from commission_engine.book import bank, facts, payout_proof
 from commission_engine.book import payouts as book
 from commission_engine.book.connect import Connection
 from commission_engine.ledger.life import State
@@ -14,7 +14,7 @@ from commission_engine.payouts.formats import payments
 
 def faults(connection: Connection) -> Iterator[str]:
     """What is wrong with the steps, the batches and the files to pay."""
-    yield from book.misfits(connection)
+    yield from payout_proof.misfits(connection)
     yield from bank.misfits(connection)
     plan = facts.current_plan(connection)
     if plan is None:

@@ -63,6 +63,43 @@ def documents_table(record: Record, readers: pl.Series) -> pl.DataFrame:
     `reference` is the statement's id and the row's number in it. An affiliate's rows are
     together, in the order of ids; `affiliate_id` and `statement_id` are there to tell them apart.
     """
+    rows = document_rows(record, readers)
+    whose = ["affiliate_id", "earner_id", "level"]
+    came_back = pl.format("payout {} was not paid: it is in the balance again", "payout_id")
+    return rows.join(_callings(record, rows), on=whose, how="left", maintain_order="left").select(
+        "affiliate_id",
+        "statement_id",
+        pl.format("{}.{}", "statement_id", "number").alias("reference"),
+        "currency",
+        "row",
+        text.day("day").alias("date"),
+        text.day("occurred_day").alias("occurred_on"),
+        "level",
+        "from",
+        text.amount("base_minor").alias("base_amount"),
+        "rate",
+        text.amount("gross_minor"),
+        text.amount("amount_minor"),
+        text.amount("balance_minor"),
+        text.day("available_day").alias("available_on"),
+        pl.coalesce(
+            came_back,
+            "adjusted_because",
+            "paid_as",
+            pl.col("reason").replace_strict(_WHY, default=None, return_dtype=pl.String),
+        ).alias("why"),
+    )
+
+
+def document_rows(record: Record, readers: pl.Series) -> pl.DataFrame:
+    """The rows of the statements of `readers`, those of an affiliate numbered from 1 on.
+
+    Beside them their affiliate_id, statement_id, currency and decimals; days and amounts are
+    numbers, the amount of a closing is null. Lines have occurred_day, level, earner_id, the
+    event_id where the record's lines have it, base_minor, rate, gross_minor, reason and, of an
+    adjustment, adjusted_because; what came back has payout_id; what is paid in another currency
+    has paid_as.
+    """
     balances = record.statements.filter(pl.col("affiliate_id").is_in(readers.implode()))
     body = _lines(record, record.period_lines(readers))
     paid = _with_rates(record, balances.filter(pl.col("paid_minor") != 0))
@@ -86,29 +123,7 @@ def documents_table(record: Record, readers: pl.Series) -> pl.DataFrame:
         )
     )
     ids = balances.select("affiliate_id", "statement_id").unique()
-    return rows.join(ids, on="affiliate_id", how="left", maintain_order="left").select(
-        "affiliate_id",
-        "statement_id",
-        pl.format("{}.{}", "statement_id", "number").alias("reference"),
-        "currency",
-        "row",
-        text.day("day").alias("date"),
-        text.day("occurred_day").alias("occurred_on"),
-        "level",
-        "from",
-        text.amount("base_minor").alias("base_amount"),
-        "rate",
-        text.amount("gross_minor"),
-        text.amount("amount_minor"),
-        text.amount("balance_minor"),
-        text.day("available_day").alias("available_on"),
-        pl.coalesce(
-            "came_back",
-            "adjusted_because",
-            "paid_as",
-            pl.col("reason").replace_strict(_WHY, default=None, return_dtype=pl.String),
-        ).alias("why"),
-    )
+    return rows.join(ids, on="affiliate_id", how="left", maintain_order="left")
 
 
 def _row(balances: pl.DataFrame, name: str, day: str, amount: pl.Expr, *more: str) -> pl.DataFrame:
@@ -134,7 +149,7 @@ def _returned(record: Record, readers: pl.Series) -> pl.DataFrame:
         day="booked_day",
         amount_minor="amount_minor",
         available_day="booked_day",
-        came_back=pl.format("payout {} was not paid: it is in the balance again", "payout_id"),
+        payout_id="payout_id",
     )
 
 
@@ -153,8 +168,6 @@ def _lines(record: Record, lines: pl.DataFrame) -> pl.DataFrame:
         .join(
             rates(record.plan), on=["terms_day", "level"], how="left", maintain_order="left"
         )
-        .join(_callings(record, lines), on=["beneficiary_id", "earner_id", "level"], how="left",
-              maintain_order="left")
         .select(
             pl.col("beneficiary_id").alias("affiliate_id"),
             "currency",
@@ -163,7 +176,8 @@ def _lines(record: Record, lines: pl.DataFrame) -> pl.DataFrame:
             pl.col("run_day").alias("day"),
             "occurred_day",
             "level",
-            "from",
+            "earner_id",
+            "event_id",
             "base_minor",
             rate_of_line(),
             "gross_minor",
@@ -184,13 +198,14 @@ def _because(record: Record, lines: pl.DataFrame) -> pl.Expr:
     return adjusted.replace_strict(why, default=None, return_dtype=pl.String)
 
 
-def _callings(record: Record, lines: pl.DataFrame) -> pl.DataFrame:
+def _callings(record: Record, rows: pl.DataFrame) -> pl.DataFrame:
     """Whom an affiliate reads of: himself, a direct referral by name, others by a pseudonym."""
-    pairs = lines.select("beneficiary_id", "earner_id", "level").unique()
+    lines = rows.filter(pl.col("earner_id").is_not_null())
+    pairs = lines.select("affiliate_id", "earner_id", "level").unique()
     direct = pairs.filter(pl.col("level") == 1)
     names = record.labels(direct["earner_id"].unique())
     deeper = pairs.filter(pl.col("level") > 1)
-    hidden = pseudonyms(record.plan.name, deeper["beneficiary_id"], deeper["earner_id"])
+    hidden = pseudonyms(record.plan.name, deeper["affiliate_id"], deeper["earner_id"])
     return pl.concat(
         [
             pairs.filter(pl.col("level") == 0).with_columns(pl.lit("you").alias("from")),

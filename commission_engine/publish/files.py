@@ -45,7 +45,7 @@ def files(record: Record, listed: Mapping[str, Mapping[str, Any]] | None = None)
     `listed` is what the manifest says of those that are written already; they are left out.
     """
     plan = record.plan
-    record = _with_ids(record)
+    record = with_ids(record)
     tables = {
         LINES: _ahead(lines_csv(record.lines)),
         "statements.csv": _in_parts(record.statements, plan, statements_table),
@@ -160,7 +160,7 @@ def _in_parts(
         yield text.csv(table(part, plan), header=False), part.height
 
 
-def _with_ids(record: Record) -> Record:
+def with_ids(record: Record) -> Record:
     """With the ids of statements and payouts, which several files name."""
     statements = with_statement_id(record.statements, record.plan)
     ids = statements.select("affiliate_id", "statement_id").unique(maintain_order=True)

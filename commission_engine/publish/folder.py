@@ -1,20 +1,30 @@
 """A run's folder: complete or absent, and never changed once it is there."""
 
 import ctypes
+import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from glob import escape
 from hashlib import file_digest
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from commission_engine.problems import CommissionError
+from commission_engine.problems import CommissionError, Locked
 
 
 class Unwritten(CommissionError):
     """A file that the file system did not take."""
+
+
+class Altered(CommissionError):
+    """Files that are there with other bytes than those that belong there; `named` are some."""
+
+    def __init__(self, message: str, hint: str = "", named: str = "") -> None:
+        super().__init__(message, hint)
+        self.named = named
 
 
 class Made(NamedTuple):
@@ -81,7 +91,7 @@ def publish(files: Iterable[Made], folder: Path, draft: Draft | None = None) -> 
 
     A new folder appears by one rename, when everything in it is on the disk; `draft` has what was
     written of it before. A file that is there with other bytes is never touched: CommissionError
-    says which.
+    says which (Altered).
     """
     if draft is None and folder.exists():
         sweep(folder)
@@ -90,6 +100,27 @@ def publish(files: Iterable[Made], folder: Path, draft: Draft | None = None) -> 
     for each in files:
         draft.write(each)
     return draft.appear()
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """No other command publishes into this folder meanwhile; Locked where one does. For folders
+    that the book's lock does not keep."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = os.open(folder.parent, os.O_RDONLY)
+    except OSError as why:
+        raise _unwritten(folder, why) from why
+    try:
+        fcntl.flock(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as why:
+        raise Locked(
+            f"{folder.parent}: another command writes a folder in there",
+            "Run this one again when it is done.",
+        ) from why
+    finally:
+        os.close(beside)
 
 
 def same(path: Path, made: Made) -> bool:
@@ -110,10 +141,12 @@ def _missing(files: Iterable[Made], folder: Path) -> Published:
             altered.append(each.name)
     if altered:
         sweep(folder)
-        raise CommissionError(
-            f"{folder}: {', '.join(altered[:5])} differs from what this run has published",
+        named = ", ".join(altered[:5])
+        raise Altered(
+            f"{folder}: {named} differs from what this run has published",
             "Nothing was written. Move the folder away and run the command again to get the"
             " published bytes back.",
+            named,
         )
     for name in names:
         target = folder / name

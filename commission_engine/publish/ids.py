@@ -4,6 +4,7 @@ They say nothing of the affiliate's own text, so they can name files and go to a
 are short enough for every payment format (28 characters).
 """
 
+import hmac
 from hashlib import sha256
 
 import numpy as np
@@ -28,11 +29,13 @@ def payout_ids(
     return _named("po", programme, days, texts).alias("payout_id")
 
 
-def pseudonyms(programme: str, readers: pl.Series, affiliates: pl.Series) -> pl.Series:
+def pseudonyms(
+    programme: str, readers: pl.Series, affiliates: pl.Series, key: bytes = b""
+) -> pl.Series:
     """How each affiliate is called towards the reader beside him, who may not know him; stable
-    for that reader."""
+    for that reader. With a key they are longer, and only who has it can make them again."""
     texts = _told_apart(readers) + _told_apart(affiliates)
-    return _hashed(_part("pseudonym") + _part(programme), texts, 6)
+    return _hashed(_part("pseudonym") + _part(programme), texts, 8 if key else 6, key)
 
 
 def statement_id(programme: str, day: Day, affiliate_id: str) -> str:
@@ -46,9 +49,10 @@ def payout_id(programme: str, day: Day, affiliate_id: str, currency: str) -> str
     return str(payout_ids(programme, *columns).item())
 
 
-def pseudonym(programme: str, reader_id: str, affiliate_id: str) -> str:
+def pseudonym(programme: str, reader_id: str, affiliate_id: str, key: bytes = b"") -> str:
     """How an affiliate is called towards a reader who may not know him."""
-    return str(pseudonyms(programme, pl.Series([reader_id]), pl.Series([affiliate_id])).item())
+    whom = pl.Series([reader_id]), pl.Series([affiliate_id])
+    return str(pseudonyms(programme, *whom, key).item())
 
 
 def _named(kind: str, programme: str, days: pl.Series, texts: pl.Series) -> pl.Series:
@@ -65,10 +69,15 @@ def _told_apart(texts: pl.Series) -> pl.Series:
     return texts.str.len_chars().cast(pl.String) + ":" + texts
 
 
-def _hashed(start: str, texts: pl.Series, digits: int) -> pl.Series:
-    """A hash over `start` and each text, in so many digits of base 32 (16 at most)."""
+def _hashed(start: str, texts: pl.Series, digits: int, key: bytes = b"") -> pl.Series:
+    """A hash over `start` and each text, in so many digits of base 32 (16 at most); with a key
+    its HMAC."""
     before = start.encode()
-    hashes = [sha256(before + text).digest() for text in texts.cast(pl.Binary).to_list()]
+    each = texts.cast(pl.Binary).to_list()
+    if key:
+        hashes = [hmac.digest(key, before + text, "sha256") for text in each]
+    else:
+        hashes = [sha256(before + text).digest() for text in each]
     octets = np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, 32)
     bits = np.unpackbits(octets, axis=1, count=digits * 5).reshape(-1, digits, 5)
     written = _DIGITS[bits @ _PLACES].reshape(-1).view(f"S{digits}")

@@ -184,15 +184,16 @@ def instants(us: Ints) -> pl.Series:
 def paid_as() -> pl.Expr:
     """What a payout has come to in another currency, of record.CONVERSIONS: paid as EUR 22.99, at
     1 EUR = 1.0876 USD (ECB, 2026-11-27)."""
+    paid = amount("to_minor", "to_decimals")
+    return pl.format(
+        "paid as {} {}, at {} ({}, {})", "to_code", paid, rates_said(), "source", day("rate_day")
+    )
+
+
+def rates_said() -> pl.Expr:
+    """The rates of a conversion: 1 EUR = 0.8701 GBP, 1 EUR = 183.9 JPY."""
     euro = [
         pl.when(pl.col(code) != EURO).then(pl.format("1 {} = {} {}", pl.lit(EURO), rate, code))
         for code, rate in (("currency", "rate"), ("to_code", "to_rate"))
     ]
-    return pl.format(
-        "paid as {} {}, at {} ({}, {})",
-        "to_code",
-        amount("to_minor", "to_decimals"),
-        pl.concat_str(euro, separator=", ", ignore_nulls=True),
-        "source",
-        day("rate_day"),
-    )
+    return pl.concat_str(euro, separator=", ", ignore_nulls=True)

@@ -1,0 +1,72 @@
+"""Short names of statements and their rows: what stands on a statement, and `explain` takes.
+
+`20260105-fmj38s.3` is row 3 of the statement st-20260105-fmj38s76bu2dq6cv: its day and the first
+digits of its hash. Any four digits or more will do that no other statement of the day has.
+"""
+
+import re
+from datetime import date
+
+from commission_engine.book import facts, views
+from commission_engine.book.connect import Connection
+from commission_engine.calendar import Day, day_of
+from commission_engine.problems import UsageError
+from commission_engine.publish.ids import statement_ids
+
+DIGITS = 6
+"""Of a hash, in a reference: two of a hundred thousand statements of a day share them rarely."""
+
+_FORM = re.compile(r"(?:st-)?(\d{8})-([0-9a-v]{4,16})(?:\.(\d{1,9}))?", re.ASCII)
+
+
+def reference(statement_id: str, number: int) -> str:
+    """Of a row of a statement."""
+    return f"{statement_id[3 : 12 + DIGITS]}.{number}"
+
+
+def row_meant(text: str) -> tuple[str, int | None] | None:
+    """The statement and the row that a reference names; None for what is no reference."""
+    found = _FORM.fullmatch(text)
+    if not found or not _is_day(found[1]):
+        return None
+    return f"st-{found[1]}-{found[2]}", None if found[3] is None else int(found[3])
+
+
+def statements_meant(connection: Connection, programme: str, beginning: str) -> list[str]:
+    """The affiliates whose statements' ids begin so, after "st-" and the whole day; sorted."""
+    rows = views.statements_of_run(connection, day_of_statement(beginning))
+    ids = statement_ids(programme, rows["run_day"], rows["affiliate_id"])
+    return rows.filter(ids.str.starts_with(beginning))["affiliate_id"].unique().sort().to_list()
+
+
+def found_statement(connection: Connection, text: str) -> tuple[Day, str]:
+    """The settlement and the affiliate of the one statement that `text` names or begins to name;
+    UsageError for none or several."""
+    meant, plan = row_meant(text), facts.current_plan(connection)
+    if meant is None or plan is None:
+        raise UsageError(
+            f"{text!r} is no id of a statement", "Write such as st-20260105-fmj38s76bu2dq6cv."
+        )
+    whose = statements_meant(connection, plan.name, meant[0])
+    if len(whose) != 1:
+        many = f"{len(whose)} statements begin so" if whose else "there is no such statement"
+        raise UsageError(
+            f"{text!r}: {many}",
+            "Write more of its id; `commission statements` lists them."
+            if whose
+            else "`commission statements` lists those that there are.",
+        )
+    return day_of_statement(meant[0]), whose[0]
+
+
+def day_of_statement(beginning: str) -> Day:
+    """The day in a statement's or a payout's id; ValueError where there is none."""
+    return day_of(date.fromisoformat(beginning[3:11]))
+
+
+def _is_day(digits: str) -> bool:
+    try:
+        date.fromisoformat(digits)
+    except ValueError:
+        return False
+    return True
