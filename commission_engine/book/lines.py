@@ -181,7 +181,8 @@ class InDatabase:
         query = sa.select(*_columns()).where(line.c.run_day == day)
         # In whatever parts they come: those of some beneficiaries may be nearly all.
         parts = bulk.frames(connection, query, {name: LINES[name] for name in NARROW})
-        for frame in in_order(parts, ("event", "level"), LINES_AT_ONCE, in_memory):
+        at_once = min(in_memory or LINES_AT_ONCE, LINES_AT_ONCE)
+        for frame in in_order(parts, ("event", "level"), at_once, in_memory):
             yield _narrow(frame)
 
     def by_beneficiary(self, connection: sa.Connection, day: Day) -> Iterator[pl.DataFrame]:

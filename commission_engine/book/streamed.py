@@ -14,7 +14,7 @@ from commission_engine.book.schema import event
 from commission_engine.calendar import Ints
 from commission_engine.segments.order import in_order
 
-IN_MEMORY = 1_000_000
+IN_MEMORY = 250_000
 """Lines of which several copies are in memory while they are sorted."""
 
 _EVENTS = {
