@@ -18,7 +18,6 @@ from commission_engine.calendar import Day, date_of
 from commission_engine.ledger.accounts import Kind
 from commission_engine.problems import UsageError
 from commission_engine.publish.documents import document_rows
-from commission_engine.publish.ids import payout_id
 from commission_engine.statements.gather import Settlement
 from commission_engine.statements.privacy import Privacy, chosen, plain_name, plain_text
 from commission_engine.statements.references import found_statement, reference
@@ -179,7 +178,13 @@ def contents(
     held = _by_account(settlement.held(readers))
     profiles = settlement.profiles(readers)
     accounts: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in record.statements.iter_rows(named=True):
+    balances_of = record.statements.join(
+        record.payouts.select(*_ACCOUNT, "payout_id"),
+        on=_ACCOUNT,
+        how="left",
+        maintain_order="left",
+    )
+    for row in balances_of.iter_rows(named=True):
         accounts[row["affiliate_id"]].append(row)
     for affiliate_id, balances in accounts.items():
         name, locale, status = profiles[affiliate_id]
@@ -212,13 +217,12 @@ def _account(
 ) -> AccountContent:
     code = row["currency"]
     minimum = settlement.plan.payout.minimum.get(code, 0)
-    day, whose = settlement.run.day, row["affiliate_id"]
     return AccountContent(
         currency=code,
         decimals=row["decimals"],
         **{name: row[name] for name in _SUMS},
         minimum_minor=minimum,
-        payout_id=payout_id(settlement.plan.name, day, whose, code) if row["paid_minor"] else "",
+        payout_id=row["payout_id"] or "",
         unpaid=_unpaid(row["available_minor"], minimum, status),
         levels=_levels(lines),
         cuts=_cuts(lines),
@@ -301,6 +305,7 @@ def _cuts(lines: Rows) -> tuple[Cut, ...]:
     return tuple(Cut(reason, len(cut), sum(cut)) for reason, cut in sorted(found.items()))
 
 
+_ACCOUNT = ["affiliate_id", "currency"]
 _PAIR = ["affiliate_id", "earner_id", "level"]
 
 
