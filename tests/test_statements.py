@@ -21,6 +21,7 @@ from commission_engine.calendar import day_of
 from commission_engine.letterhead import Letterhead, fault
 from commission_engine.money import plain
 from commission_engine.problems import UsageError
+from commission_engine.publish.folder import alone_in
 from commission_engine.statements.content import (
     AccountContent,
     Converted,
@@ -332,6 +333,9 @@ def test_what_cannot_be_rendered_is_said(settled: Program, tmp_path: Path) -> No
 def a_file_that_was_changed_is_never_written_again(settled: Program, tmp_path: Path) -> None:
     render(settled, "--affiliate", "id-ann", "--format", "html")
     (made,) = (tmp_path / "made").iterdir()
+    with alone_in(tmp_path / "other"):
+        busy = settled("statements", "render", "--all", "--out", "made")
+    assert (busy.code, "another command writes a folder" in busy.err) == (4, True)
     made.write_text("mine")
     done = settled("statements", "render", "--all", "--out", "made")
     assert done.code == 1

@@ -170,13 +170,14 @@ def contents(
     settlement: Settlement, readers: pl.Series, privacy: Privacy
 ) -> Iterator[StatementContent]:
     """The statements of those of these affiliates who have one, by affiliate's id."""
-    record = settlement.record(readers)
+    numbers = settlement.numbers(readers)
+    record = settlement.record(readers, numbers)
     rows = document_rows(record, readers)
     named = _named(rows, privacy, record.labels)
     body = rows.filter(pl.col("row").is_in(LINE_KINDS))
     lines = _by_account(body.join(named, on=_PAIR, how="left", maintain_order="left"))
-    held = _by_account(settlement.held(readers))
-    profiles = settlement.profiles(readers)
+    held = _by_account(settlement.held(numbers))
+    profiles = settlement.profiles(numbers)
     accounts: dict[str, list[dict[str, Any]]] = defaultdict(list)
     balances_of = record.statements.join(
         record.payouts.select(*_ACCOUNT, "payout_id"),

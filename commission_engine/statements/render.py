@@ -60,7 +60,7 @@ def rendered(wanted: Wanted, readers: Sequence[str], workers: int | None = None)
     parts = [readers[start : start + size] for start in range(0, len(readers), size)]
     if workers is None:
         few = min(ALONE[each] for each in wanted.formats)
-        workers = 1 if len(readers) <= few else len(os.sched_getaffinity(0))
+        workers = 1 if len(readers) <= few else os.cpu_count() or 1
     made = _here(wanted, parts) if workers == 1 else _in_processes(wanted, parts, workers)
     for files in made:
         for name, content in files:
