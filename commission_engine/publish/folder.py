@@ -14,7 +14,6 @@ from typing import BinaryIO, NamedTuple
 
 from commission_engine.problems import CommissionError, Locked
 
-
 FEW = 30
 """Up to so many files of a folder are made durable one by one, as nothing else then waits."""
 

@@ -30,11 +30,11 @@ _WRITE: dict[str, Callable[[Page, Look], bytes]] = {
     "pdf": pdf_of,
 }
 
-AT_ONCE = {"html": 400, "pdf": 40}
+AT_ONCE = {"html": 1_500, "pdf": 40}
 """Statements that a process is given at a time; of several formats the fewest."""
 
-ALONE = {"html": 2_000, "pdf": 100}
-"""Up to so many are made in this process: to start others takes a second."""
+ALONE = {"html": 10_000, "pdf": 100}
+"""Up to so many are made in this process: to start others takes seconds of computing."""
 
 
 @dataclass(frozen=True, slots=True)
