@@ -51,6 +51,7 @@ bench: $(READY) ## measure, for an hour or two; results belong into docs/benchma
 	$(BIN)/python benchmarks/importing.py
 	$(BIN)/python benchmarks/point_read.py
 	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/statements.py
 
 bench-guard: $(READY) ## count instructions (needs valgrind); fails at 10% more than stored
 	$(BIN)/python benchmarks/guard.py

@@ -67,8 +67,10 @@ def _fault_of_colour(value: str) -> str:
 
 
 def _linear(part: int) -> int:
-    """sRGB to linear light, 0 to 255 to ten thousandths, by a power of 2.2: near enough here."""
-    return int(10_000 * (part / 255) ** 2.2)
+    """sRGB to linear light, from 0 to 255 to ten thousandths (WCAG 2.2)."""
+    share = part / 255
+    light: float = share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
+    return int(10_000 * light)
 
 
 _LINEAR = tuple(_linear(part) for part in range(256))

@@ -811,6 +811,16 @@ def test_documents_are_made_durable_one_by_one_where_the_system_cannot_at_once(
     assert {"lines.csv", "m.json", "st-1.csv", "statements"} <= set(durable)
 
 
+def test_many_files_are_made_durable_at_once(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    durable: list[str] = []
+    monkeypatch.setattr(folder, "_sync", lambda path: durable.append(path.name))
+    monkeypatch.setattr(folder, "FEW", 1)
+    publish([Made("a", [b"a"]), Made("b", [b"b"])], target)
+    assert {"a", "b"}.isdisjoint(durable)
+    assert durable[-1] == target.parent.name
+    assert tree(target) == {"a": b"a", "b": b"b"}
+
+
 def test_drafts_of_killed_processes_are_swept(target: Path) -> None:
     half = target.with_name(".2026-01-31.draft-99999") / "statements"
     half.mkdir(parents=True)

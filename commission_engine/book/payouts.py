@@ -207,11 +207,6 @@ def countries(connection: sa.Connection, whose: pl.Series, known: int) -> Mappin
     return dict(_profiles(connection, whose, known, profile.c.country))
 
 
-def locales(connection: sa.Connection, whose: pl.Series, known: int) -> Mapping[int, str]:
-    """The latest locale known at intake `known` of those of these affiliates who have one."""
-    return dict(_profiles(connection, whose, known, profile.c.locale))
-
-
 def ids(connection: sa.Connection, whose: pl.Series) -> Mapping[int, str]:
     """The ids of these affiliates, by number."""
     with bulk.listed(connection, whose) as asked:

@@ -18,7 +18,12 @@ from commission_engine.explain.settled import explain_payout, explain_statement
 from commission_engine.problems import UsageError
 from commission_engine.publish.ids import payout_ids
 from commission_engine.statements.gather import Settlement
-from commission_engine.statements.references import day_of_statement, row_meant, statements_meant
+from commission_engine.statements.references import (
+    day_of_statement,
+    row_meant,
+    statements_meant,
+    the_one,
+)
 
 _SETTLED = re.compile(r"(st|po)-(\d{8})-[0-9a-v]{16}", re.ASCII)
 _LINE = re.compile(r"(.+)\.(\d{1,4})", re.ASCII | re.DOTALL)
@@ -112,14 +117,10 @@ def _day(digits: str) -> Day | None:
 def _of_statement(book: Book, text: str, beginning: str, number: int | None) -> list[_Found]:
     """A statement, by its id or the beginning of it, or what a row of it is about."""
     whose = statements_meant(book.connection, book.plan.name, beginning)
-    if len(whose) > 1:
-        raise UsageError(
-            f"{text!r} could be of {len(whose)} statements",
-            "Write more of the statement's id: `commission statements` lists them.",
-        )
-    if not whose:
+    affiliate_id = the_one(text, whose)
+    if affiliate_id is None:
         return []
-    day, affiliate_id = day_of_statement(beginning), whose[0]
+    day = day_of_statement(beginning)
     statement = _Found(Thing.STATEMENT, day=day, affiliate_id=affiliate_id)
     if number is None:
         return [statement]

@@ -14,6 +14,9 @@ from typing import BinaryIO, NamedTuple
 
 from commission_engine.problems import CommissionError, Locked
 
+FEW = 30
+"""Up to so many files of a folder are made durable one by one, as nothing else then waits."""
+
 
 class Unwritten(CommissionError):
     """A file that the file system did not take."""
@@ -148,11 +151,12 @@ def _missing(files: Iterable[Made], folder: Path) -> Published:
             " published bytes back.",
             named,
         )
-    for name in names:
-        target = folder / name
-        _sync(_draft_of(target))
+    targets = [folder / name for name in names]
+    _sync_all(folder, [_draft_of(target) for target in targets])
+    for target in targets:
         _draft_of(target).rename(target)
-        _sync(target.parent)
+    for inner in sorted({target.parent for target in targets}):
+        _sync(inner)
     return Published(folder, tuple(names))
 
 
@@ -200,8 +204,11 @@ def _sync_all(draft: Path, written: Sequence[Path]) -> None:
     after the first: every one waits for the disk's own memory.
     """
     alone = [path for path in written if path.parent == draft]
-    if len(alone) < len(written) and not _sync_filesystem(draft):
-        alone = list(written)
+    if len(written) > len(alone) or len(written) > FEW:
+        if not _sync_filesystem(draft):
+            alone = list(written)
+        elif len(alone) > FEW:
+            alone = []
     for path in alone:
         _sync(path)
 

@@ -19,7 +19,6 @@ from commission_engine.ledger.accounts import Kind
 from commission_engine.problems import UsageError
 from commission_engine.publish import text
 from commission_engine.publish.documents import document_rows
-from commission_engine.publish.ids import payout_id
 from commission_engine.statements.gather import Settlement
 from commission_engine.statements.privacy import Privacy, chosen, plain_name, plain_text
 from commission_engine.statements.references import found_statement, reference
@@ -173,16 +172,23 @@ def contents(
     settlement: Settlement, readers: pl.Series, privacy: Privacy
 ) -> Iterator[StatementContent]:
     """The statements of those of these affiliates who have one, by affiliate's id."""
-    record = settlement.record(readers)
+    numbers = settlement.numbers(readers)
+    record = settlement.record(readers, numbers)
     rows = document_rows(record, readers)
     named = _named(rows, privacy, record.labels)
     body = rows.filter(pl.col("row").is_in(LINE_KINDS))
     lines = _by_account(body.join(named, on=_PAIR, how="left", maintain_order="left"))
-    held = _by_account(settlement.held(readers))
-    profiles = settlement.profiles(readers)
+    held = _by_account(settlement.held(numbers))
+    profiles = settlement.profiles(numbers)
     converted = _converted(record.conversions)
     accounts: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in record.statements.iter_rows(named=True):
+    balances_of = record.statements.join(
+        record.payouts.select(*_ACCOUNT, "payout_id"),
+        on=_ACCOUNT,
+        how="left",
+        maintain_order="left",
+    )
+    for row in balances_of.iter_rows(named=True):
         accounts[row["affiliate_id"]].append(row)
     for affiliate_id, balances in accounts.items():
         name, locale, status = profiles[affiliate_id]
@@ -221,13 +227,12 @@ def _account(
 ) -> AccountContent:
     code = row["currency"]
     minimum = settlement.plan.payout.minimum.get(code, 0)
-    day, whose = settlement.run.day, row["affiliate_id"]
     return AccountContent(
         currency=code,
         decimals=row["decimals"],
         **{name: row[name] for name in _SUMS},
         minimum_minor=minimum,
-        payout_id=payout_id(settlement.plan.name, day, whose, code) if row["paid_minor"] else "",
+        payout_id=row["payout_id"] or "",
         unpaid=_unpaid(settlement, row, minimum, status),
         levels=_levels(lines),
         cuts=_cuts(lines),
@@ -326,6 +331,7 @@ def _cuts(lines: Rows) -> tuple[Cut, ...]:
     return tuple(Cut(reason, len(cut), sum(cut)) for reason, cut in sorted(found.items()))
 
 
+_ACCOUNT = ["affiliate_id", "currency"]
 _PAIR = ["affiliate_id", "earner_id", "level"]
 
 

@@ -1,10 +1,11 @@
 """The fonts of printed statements, from packages: Latin, Greek and Cyrillic, Arabic, Chinese,
 Japanese and Korean. Nothing is taken from the machine, so that the bytes are the same on all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from commission_engine.problems import UsageError
 
@@ -43,18 +44,38 @@ def families(locale: str) -> list[str]:
     return [*FAMILIES, *(EASTERN[each] for each in order)]
 
 
-@cache
-def _covered(package: int) -> frozenset[int]:
-    """The code points that the fonts of one of PACKAGES have."""
+def _fonts(package: int) -> Iterator[Any]:
+    """The upright fonts of one of PACKAGES, to be asked what they have."""
     try:
         from fontTools.ttLib import TTFont
     except ModuleNotFoundError as why:
         raise missing_extra("the package fonttools, which reads fonts,") from why
-    points: set[int] = set()
     for path in sorted(folders()[package].rglob("*.ttf")):
         if "Italic" not in path.name:
-            points |= TTFont(path, lazy=True).getBestCmap().keys()
-    return frozenset(points)
+            yield TTFont(path, lazy=True)
+
+
+@cache
+def _covered(package: int) -> frozenset[int]:
+    """The code points that the fonts of one of PACKAGES have."""
+    return frozenset(point for font in _fonts(package) for point in font.getBestCmap())
+
+
+@cache
+def _advances() -> Mapping[str, int]:
+    """How wide each character of the first font is, in thousandths of an em."""
+    font = next(_fonts(0))
+    em, advances = font["head"].unitsPerEm, font["hmtx"].metrics
+    return {
+        chr(point): advances[glyph][0] * 1000 // em for point, glyph in font.getBestCmap().items()
+    }
+
+
+def width(text: str) -> int:
+    """How wide a text is in the first font, in thousandths of an em; a character of another one is
+    taken for an em wide."""
+    advances = _advances()
+    return sum(advances.get(char, 1000) for char in text)
 
 
 _UNDRAWN = frozenset((0x200B, 0x200C, 0x200D))

@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 
 from commission_engine.book import exchange, facts, runs, single, views
-from commission_engine.book import payouts as lives
 from commission_engine.book.connect import Connection
 from commission_engine.book.lines import LineStore, where_kept
+from commission_engine.book.profiles import profiles
 from commission_engine.calendar import Day, date_of
 from commission_engine.converting import why_not
 from commission_engine.further import came_back
@@ -20,13 +20,6 @@ from commission_engine.publish.documents import document_rows
 from commission_engine.publish.files import with_ids
 from commission_engine.publish.ids import statement_ids
 from commission_engine.publish.record import Record, RunLines
-
-HELD: dict[str, Any] = {
-    "affiliate_id": pl.String,
-    "currency": pl.String,
-    "available_day": pl.Int64,
-    "amount_minor": pl.Int64,
-}
 
 
 @dataclass(frozen=True)
@@ -62,18 +55,19 @@ class Settlement:
         )
 
     def affiliates(self) -> pl.DataFrame:
-        """Everybody who has a statement: affiliate_id, statement_id, and whether it paid; by id."""
-        rows = views.statements_of_run(self.connection, self.run.day)
-        whose = rows.group_by("affiliate_id").agg(paid=(pl.col("paid_minor") > 0).any())
-        sorted_ = whose.sort("affiliate_id")
-        days = pl.Series([self.run.day], dtype=pl.Int64).new_from_index(0, sorted_.height)
-        ids = statement_ids(self.plan.name, days, sorted_["affiliate_id"])
-        return sorted_.select("affiliate_id", ids, "paid")
+        """Everybody who has a statement: affiliate_id, statement_id; by id."""
+        whose = views.statements_of_run(self.connection, self.run.day)["affiliate_id"]
+        whose = whose.unique().sort()
+        days = pl.Series([self.run.day], dtype=pl.Int64).new_from_index(0, len(whose))
+        return pl.DataFrame([whose, statement_ids(self.plan.name, days, whose)])
 
-    def record(self, readers: pl.Series) -> Record:
+    def numbers(self, readers: pl.Series) -> pl.Series:
+        """The book's numbers of these affiliates, in no order."""
+        return views.numbers_of(self.connection, readers)
+
+    def record(self, readers: pl.Series, numbers: pl.Series) -> Record:
         """What documents of these affiliates are made from."""
         day, known = self.run.day, self.run.intake
-        numbers = self._numbers(readers)
         of_these = views.STATEMENT.c.affiliate.in_(numbers.to_list())
         statements = views.statements(
             self.connection, *views.between(views.STATEMENT, day, day), of_these
@@ -107,16 +101,19 @@ class Settlement:
     def row(self, affiliate_id: str, number: int) -> dict[str, Any] | None:
         """The row of this number in an affiliate's document (see `document_rows`)."""
         reader = pl.Series([affiliate_id], dtype=pl.String)
-        rows = document_rows(self.record(reader), reader).filter(pl.col("number") == number)
+        rows = document_rows(self.record(reader, self.numbers(reader)), reader).filter(
+            pl.col("number") == number
+        )
         return rows.row(0, named=True) if rows.height else None
 
-    def held(self, readers: pl.Series) -> pl.DataFrame:
-        """What becomes available later, by day: shaped HELD, by affiliate, currency and day."""
+    def held(self, numbers: pl.Series) -> pl.DataFrame:
+        """What becomes available later, by affiliate_id, currency and available_day:
+        amount_minor."""
         entries = views.entries(
             self.connection,
             views.ENTRY.c.run_day <= self.run.day,
             views.ENTRY.c.available_day > self.run.day,
-            views.one_of(self._numbers(readers)),
+            views.one_of(numbers),
         )
         return (
             entries.group_by("affiliate_id", "currency", "available_day")
@@ -128,7 +125,7 @@ class Settlement:
     def lacks_a_rate(self, row: Mapping[str, Any]) -> bool:
         """Whether an available balance (a row of `record`) could not be paid in the currency in
         which its affiliate is paid."""
-        number = int(self._numbers(pl.Series([row["affiliate_id"]]))[0])
+        number = int(views.number_of(self.connection, row["affiliate_id"])[0])
         day, known, own = self.run.day, self.run.intake, row["currency"]
         to_code = exchange.of_affiliate(self.connection, number, known)
         if to_code in ("", own):
@@ -136,16 +133,10 @@ class Settlement:
         minor = row["available_minor"]
         return bool(why_not(self.connection, self.plan, day, known, minor, own, to_code))
 
-    def profiles(self, readers: pl.Series) -> Mapping[str, tuple[str, str, str]]:
-        """affiliate_id -> name, locale and status as the run knew them."""
-        numbers = self._numbers(readers)
-        asked = self.connection, numbers, self.run.intake
-        ids, names = lives.ids(self.connection, numbers), lives.names(*asked)
-        locales, statuses = lives.locales(*asked), lives.statuses(*asked)
-        return {
-            whose: (names.get(n, ""), locales.get(n, ""), statuses.get(n, "active"))
-            for n, whose in ids.items()
-        }
-
-    def _numbers(self, readers: pl.Series) -> pl.Series:
-        return views.numbers_of(self.connection, readers)
+    def profiles(self, numbers: pl.Series) -> Mapping[str, tuple[str, str, str]]:
+        """affiliate_id -> name, locale and status as the run knew them; "" for none, and whoever
+        has no status is active."""
+        found = profiles(self.connection, numbers, self.run.intake).with_columns(
+            pl.col("name", "locale").fill_null(""), pl.col("status").fill_null("active")
+        )
+        return {whose: (name, locale, status) for whose, name, locale, status in found.iter_rows()}

@@ -8,14 +8,14 @@ from typing import Any
 
 from commission_engine.problems import CommissionError
 from commission_engine.statements.content import StatementContent
-from commission_engine.statements.fonts import families, folders, missing_extra, printable
+from commission_engine.statements.fonts import families, folders, missing_extra, printable, width
 from commission_engine.statements.look import Look
 from commission_engine.statements.page import Account, Page, Table, page_of
 
 _FORM = Path(__file__).with_name("page.typ")
 _STANDARD = "ua-1"
 
-_LONG_WORD = re.compile(r"[^\s-]{17,}")
+_LONG_WORD = re.compile(r"[^\s-]{21,}")
 _BREAK_AFTER = 10
 _ZERO_WIDTH_SPACE = "\u200b"
 _OTHERS_TEXT = ("name", "note")
@@ -108,7 +108,10 @@ def _table(table: Table) -> dict[str, Any]:
     return {
         "key": table.key,
         "title": table.title,
-        "columns": [column._asdict() for column in table.columns],
+        "columns": [
+            {"label": column.label, "right": column.right, "wide": _width(place, table)}
+            for place, column in enumerate(table.columns)
+        ],
         "rows": [
             {
                 "cells": [say(c) for say, c in zip(told, row.cells, strict=True)],
@@ -117,6 +120,24 @@ def _table(table: Table) -> dict[str, Any]:
             for row in table.rows
         ],
     }
+
+
+def _width(place: int, table: Table) -> int:
+    """How wide a column is to be, in thousandths of an em: as its longest text, names up to a
+    bound; 0 for the one that takes what is left. Reckoned here, as the typesetter would lay out
+    every cell twice to know it."""
+    column = table.columns[place]
+    if column.key == _TAKES_THE_REST.get(table.key, "note"):
+        return 0
+    longest = max((row.cells[place] for row in table.rows), key=len)
+    widest = max(width(each) for each in (column.label, longest))
+    if any(row.strong for row in table.rows):
+        widest = widest * 11 // 10
+    return min(widest, _WIDEST_NAME) if column.key == "name" else widest
+
+
+_TAKES_THE_REST = {"sources": "name", "cuts": "reason", "held": "date"}
+_WIDEST_NAME = 14_000
 
 
 def _broken(text: str) -> str:

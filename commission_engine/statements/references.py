@@ -5,6 +5,7 @@ digits of its hash. Any four digits or more will do that no other statement of t
 """
 
 import re
+from collections.abc import Sequence
 from datetime import date
 
 from commission_engine.book import facts, views
@@ -39,24 +40,28 @@ def statements_meant(connection: Connection, programme: str, beginning: str) -> 
     return rows.filter(ids.str.starts_with(beginning))["affiliate_id"].unique().sort().to_list()
 
 
+def the_one(text: str, whose: Sequence[str]) -> str | None:
+    """Whose statement is meant, of those who have one that begins as `text` says; None for nobody.
+    UsageError where there are several."""
+    if len(whose) > 1:
+        raise UsageError(
+            f"{text!r} could be of {len(whose)} statements",
+            "Write more of the statement's id: `commission statements` lists them.",
+        )
+    return whose[0] if whose else None
+
+
 def found_statement(connection: Connection, text: str) -> tuple[Day, str]:
     """The settlement and the affiliate of the one statement that `text` names or begins to name;
     UsageError for none or several."""
     meant, plan = row_meant(text), facts.current_plan(connection)
-    if meant is None or plan is None:
-        raise UsageError(
-            f"{text!r} is no id of a statement", "Write such as st-20260105-fmj38s76bu2dq6cv."
-        )
-    whose = statements_meant(connection, plan.name, meant[0])
-    if len(whose) != 1:
-        many = f"{len(whose)} statements begin so" if whose else "there is no such statement"
-        raise UsageError(
-            f"{text!r}: {many}",
-            "Write more of its id; `commission statements` lists them."
-            if whose
-            else "`commission statements` lists those that there are.",
-        )
-    return day_of_statement(meant[0]), whose[0]
+    if meant is not None and plan is not None:
+        affiliate_id = the_one(text, statements_meant(connection, plan.name, meant[0]))
+        if affiliate_id is not None:
+            return day_of_statement(meant[0]), affiliate_id
+    raise UsageError(
+        f"there is no statement {text!r}", "`commission statements` lists those that there are."
+    )
 
 
 def day_of_statement(beginning: str) -> Day:

@@ -30,11 +30,11 @@ _WRITE: dict[str, Callable[[Page, Look], bytes]] = {
     "pdf": pdf_of,
 }
 
-AT_ONCE = {"html": 400, "pdf": 40}
+AT_ONCE = {"html": 1_500, "pdf": 40}
 """Statements that a process is given at a time; of several formats the fewest."""
 
-ALONE = {"html": 2_000, "pdf": 100}
-"""Up to so many are made in this process: to start others takes a second."""
+ALONE = {"html": 10_000, "pdf": 100}
+"""Up to so many are made in this process: to start others takes seconds of computing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def rendered(wanted: Wanted, readers: Sequence[str], workers: int | None = None)
     parts = [readers[start : start + size] for start in range(0, len(readers), size)]
     if workers is None:
         few = min(ALONE[each] for each in wanted.formats)
-        workers = 1 if len(readers) <= few else len(os.sched_getaffinity(0))
+        workers = 1 if len(readers) <= few else os.cpu_count() or 1
     made = _here(wanted, parts) if workers == 1 else _in_processes(wanted, parts, workers)
     for files in made:
         for name, content in files:

@@ -60,10 +60,16 @@ class Tongue:
 @cache
 def tongue_of(locale: str, otherwise: str = SOURCE) -> Tongue:
     """For an affiliate's locale as somebody wrote it (`de-AT`, `pt_BR`): its dates and figures, and
-    its texts or those of the language `otherwise`. A locale that is none is `otherwise` too."""
+    its texts or those of the language `otherwise`.
+
+    A locale that is none is `otherwise` too, and one that is written from right to left: its dates
+    would fall to pieces among these texts.
+    """
     try:
         known = Locale.parse(locale.replace("-", "_"))
     except (ValueError, UnknownLocaleError, TypeError):
+        known = Locale.parse(otherwise)
+    if known.text_direction == "rtl":
         known = Locale.parse(otherwise)
     language = known.language if known.language in LANGUAGES else otherwise
     return Tongue(language, str(known), texts_of(language))
