@@ -129,9 +129,9 @@ st-20260131-966edj5teiv34h6v,2026-01-20,2026-01-31,bob,USD,0.00,20.00,0.00,0.00,
 st-20260228-lu08mr3k4iqfauqm,2026-02-01,2026-02-28,ann,USD,0.00,0.00,-10.00,0.00,0.00,-10.00,0.00,-10.00
 """,
     "payouts": """\
-payout_id,statement_id,affiliate_id,name,currency,amount,created_on,status,batch,note
-po-20260131-m7dl9jtfp029bqgi,st-20260131-9g2lepkkaesel3k0,ann,,USD,100.00,2026-01-31,pending,,
-po-20260131-e23q0903hq5tef0b,st-20260131-966edj5teiv34h6v,bob,,USD,20.00,2026-01-31,pending,,
+payout_id,statement_id,affiliate_id,name,currency,amount,created_on,status,batch,note,paid_currency,paid_amount,converted
+po-20260131-m7dl9jtfp029bqgi,st-20260131-9g2lepkkaesel3k0,ann,,USD,100.00,2026-01-31,pending,,,USD,100.00,
+po-20260131-e23q0903hq5tef0b,st-20260131-966edj5teiv34h6v,bob,,USD,20.00,2026-01-31,pending,,,USD,20.00,
 """,
     "balances": """\
 as_of,affiliate_id,currency,held,available,balance

@@ -103,6 +103,7 @@ def _payouts(connection: Connection, run: Run) -> pl.DataFrame:
         )
         .join(_rates(connection, run), on=["affiliate_id", "currency"], how="left",
               maintain_order="left")
+        .with_columns(pl.col("converted").fill_null(""))
     )  # fmt: skip
     return with_payout_id(with_statement_id(told, plan), plan)
 
