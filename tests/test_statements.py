@@ -22,6 +22,7 @@ from commission_engine.letterhead import Letterhead, fault
 from commission_engine.money import plain
 from commission_engine.problems import UsageError
 from commission_engine.publish.folder import alone_in
+from commission_engine.statements import fonts, pdf
 from commission_engine.statements.content import (
     AccountContent,
     Converted,
@@ -377,13 +378,13 @@ def test_names_run_nothing_and_are_read_as_they_are() -> None:
     assert [name for name in NAMES if name not in read.said] == []
     assert "script-src" not in html
     assert "default-src 'none'; style-src 'sha256-" in html
-    pdf = render_pdf(content, LOOK)
-    said = squeezed(text_of(pdf))
+    made = render_pdf(content, LOOK)
+    said = squeezed(text_of(made))
     # Arabic is in a PDF as it is drawn; the tagged text beside it is in order.
     latin = [squeezed(name) for name in NAMES if "م" not in name]
     assert [name for name in latin if name not in said] == []
-    assert b"/JavaScript" not in pdf
-    assert b"/Launch" not in pdf
+    assert b"/JavaScript" not in made
+    assert b"/Launch" not in made
 
 
 def test_what_is_not_seen_or_moves_others_is_left_out() -> None:
@@ -407,14 +408,14 @@ def test_what_no_font_has_is_shown_by_its_number() -> None:
 
 def test_a_pdf_is_tagged_and_says_what_it_is() -> None:
     look = Look(Letterhead(name="Acme Partners", address="1 High Street", contact="Ask us"))
-    pdf = render_pdf(statement(), look)
-    paper, root = pypdf.PdfReader(io.BytesIO(pdf)), root_of(pdf)
+    made = render_pdf(statement(), look)
+    paper, root = pypdf.PdfReader(io.BytesIO(made)), root_of(made)
     assert root["/MarkInfo"]["/Marked"]
     assert root["/Lang"] == "de"
     assert "/StructTreeRoot" in root
     assert paper.metadata is not None
     assert paper.metadata.title == "Acme Partners: Provisionsabrechnung"
-    assert "<pdfuaid:part>1</pdfuaid:part>" in text_of(pdf)
+    assert "<pdfuaid:part>1</pdfuaid:part>" in text_of(made)
     assert {"TH", "TD", "Table", "H1", "H2", "H3"} <= roles(root["/StructTreeRoot"])
 
 
@@ -460,6 +461,20 @@ def test_a_statement_of_thousands_of_lines_is_whole() -> None:
     pages = pypdf.PdfReader(io.BytesIO(render_pdf(long, LOOK))).pages
     assert len(pages) > count // 70
     assert f"20260109-5ju6kr.{count + 1}" in pages[-1].extract_text()
+
+
+def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    caches = (fonts.folders, fonts._covered, fonts._advances, pdf._compiler)
+    for each in caches:
+        each.cache_clear()
+    with monkeypatch.context() as without:
+        without.setattr(fonts, "PACKAGES", ("no_such_fonts",))
+        with pytest.raises(UsageError, match="the package no_such_fonts") as caught:
+            render_pdf(statement(), LOOK)
+    for each in caches:
+        each.cache_clear()
+    assert "pip install 'commission-engine[pdf]'" in caught.value.hint
+    assert render_pdf(statement(), LOOK).startswith(b"%PDF-")
 
 
 # -- the letterhead
