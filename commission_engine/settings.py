@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from commission_engine import bounds, debtor, hooks, logs, timetable
+from commission_engine import bounds, debtor, doorway, hooks, logs, timetable
 from commission_engine.problems import UsageError
 from commission_engine.resources import folder
 
@@ -79,6 +79,19 @@ class Settings:
     bank_cool_off_days: Setting
     bank_shared_accounts: Setting
     bank_templates: Setting
+    portal_url: Setting
+    portal_session_hours: Setting
+    portal_idle_minutes: Setting
+    portal_link_minutes: Setting
+    portal_token_days: Setting
+    portal_smtp_host: Setting
+    portal_smtp_port: Setting
+    portal_smtp_user: Setting
+    portal_smtp_security: Setting
+    portal_mail_from: Setting
+    portal_oidc_issuer: Setting
+    portal_oidc_client_id: Setting
+    portal_oidc_name: Setting
     faults: tuple[str, ...]
 
     def __getitem__(self, name: str) -> Setting:
@@ -96,6 +109,10 @@ class Settings:
         return timetable.Timetable.of(named)
 
     @property
+    def doorway(self) -> doorway.Doorway:
+        return doorway.Doorway.of({name: self[f"portal.{name}"].value for name in doorway.NAMES})
+
+    @property
     def debtor(self) -> debtor.Debtor:
         return debtor.Debtor.of({name: self[f"bank.{name}"].value for name in debtor.NAMES})
 
@@ -111,8 +128,11 @@ NAMES = (
     "log.format", "log.file", "metrics.textfile", *(f"hooks.{event}" for event in hooks.EVENTS),
     *(f"schedule.{name}" for name in timetable.NAMES),
     *(f"bank.{name}" for name in debtor.NAMES),
+    *(f"portal.{name}" for name in doorway.NAMES),
 )  # fmt: skip
 """The settings as the file names them: `a.b` is `b` in the table `[a]`."""
+SECRETS = (hooks.SECRET, debtor.KEY, *doorway.SECRETS)
+"""Variables of the environment that are no settings: what they say is shown nowhere."""
 TABLES = frozenset(name.split(".")[0] for name in NAMES if "." in name)
 
 
@@ -137,7 +157,7 @@ def read_settings(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     faults += [
         f"environment: {name} is no setting{_near(name)}"
         for name in sorted(environment)
-        if name.startswith(PREFIX) and name not in (*variables, hooks.SECRET, debtor.KEY)
+        if name.startswith(PREFIX) and name not in (*variables, *SECRETS)
     ]
     found: dict[str, Setting] = {}
     for name in NAMES:
@@ -207,6 +227,7 @@ def _from_text(name: str, text: str) -> Any:
     whole = (
         "bounds.median_of", "bounds.median_after", "bounds.lines_per_beneficiary",
         "bank.cool_off_days", *(f"schedule.{each}" for each in timetable.WHOLE),
+        *(f"portal.{each}" for each in doorway.WHOLE),
     )  # fmt: skip
     return int(text) if name in whole and _WHOLE.fullmatch(text) else text
 
@@ -241,6 +262,8 @@ def _impossible(name: str, value: Any) -> str:
         return hooks.fault(value)
     if name.startswith("schedule."):
         return timetable.fault(name.removeprefix("schedule."), value)
+    if name.startswith("portal."):
+        return doorway.fault(name.removeprefix("portal."), value)
     if name.startswith("bank."):
         return debtor.fault(name.removeprefix("bank."), value)
     if name == "log.format":

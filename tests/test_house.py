@@ -19,7 +19,7 @@ ENGINE = ROOT / "commission_engine"
 # Each layer imports from those above it in this table, never from beside or below.
 LAYERS = (
     ("problems", "calendar", "resources", "raw", "identity", "webhook"),
-    ("money", "verdict", "mend", "hooks", "logs", "timetable", "debtor"),
+    ("money", "verdict", "mend", "hooks", "logs", "timetable", "debtor", "doorway"),
     ("plan", "tree", "bounds"),
     ("segments", "settings"),
     ("ingest", "decide"),
@@ -29,10 +29,11 @@ LAYERS = (
     ("holding", "trail", "further", "metrics"),
     ("imports", "night"),
     ("derive", "payouts", "compare", "corrected"),
-    ("plan_apply", "moves", "releases", "correct", "explain", "dump"),
+    ("plan_apply", "moves", "releases", "accounts", "correct", "explain", "dump"),
     ("folder_import", "replay"),
     ("sources", "finance"),
     ("verify",),
+    ("portal",),
     ("cli",),
     ("jobs",),
     ("__main__",),
@@ -41,7 +42,7 @@ LAYERS = (
 FRAMES = {"ingest", "decide", "tree", "book", "ledger", "publish", "verdict", "imports", "night",
           "moves", "mend", "verify", "cli", "segments", "spark", "holding", "releases",
           "trail", "derive", "compare", "dump", "explain", "replay", "sources",
-          "payouts", "further", "corrected", "correct", "finance"}  # fmt: skip
+          "payouts", "further", "corrected", "correct", "finance", "portal"}  # fmt: skip
 HOMES = {
     "sqlalchemy": {"book", "migrations", "commission_engine/sources/sql.py"},
     "alembic": {"book", "migrations"},
@@ -68,6 +69,10 @@ HOMES = {
     "schwifty": {"commission_engine/finance/bank/accounts.py"},
     "pycountry": {"commission_engine/finance/bank/accounts.py"},
     "anyascii": {"commission_engine/finance/bank/latin.py"},
+    "starlette": {"portal"},
+    "anyio": {"portal"},
+    "jinja2": {"portal"},
+    "uvicorn": {"commission_engine/portal/server.py"},
     "typst": {"commission_engine/finance/close/paper.py"},
 }
 

@@ -30,10 +30,12 @@ from commission_engine.cli import (
     replay,
     run,
     runs,
+    serve,
     sources,
     status,
     tax,
     tree,
+    users,
 )
 
 app = typer.Typer(
@@ -76,6 +78,8 @@ app.command("replay")(replay.replay)
 app.command("audit")(audit.audit)
 app.add_typer(db.app, name="db")
 app.command("archive")(archive.archive)
+app.command("serve")(serve.serve)
+app.add_typer(users.app, name="users")
 app.add_typer(care.config, name="config")
 
 
