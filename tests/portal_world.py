@@ -58,6 +58,11 @@ def secrets_of(affiliate: str) -> tuple[str, ...]:
     return f"{affiliate}-mail@example.com", f"order-{affiliate}-1", f"order-{affiliate}-2"
 
 
+def line_of(affiliate: str) -> str:
+    """The id of a line that the first run paid him: level 1, of the first whom he referred."""
+    return f"order-a{2 * int(affiliate[1:]) + 1:02}-1.1"
+
+
 def name_of(affiliate: str) -> str:
     """What his own referrer may read too."""
     return f"Name-{affiliate}"

@@ -72,6 +72,7 @@ HOMES = {
     "starlette": {"portal"},
     "anyio": {"portal"},
     "jinja2": {"portal"},
+    "markupsafe": {"portal"},
     "uvicorn": {"commission_engine/portal/server.py"},
     "typst": {"commission_engine/finance/close/paper.py"},
 }

@@ -9,12 +9,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from portal_world import AFFILIATES, ROLES, RUNS, World, commission, make_book, world_at
+from portal_world import (
+    AFFILIATES,
+    ROLES,
+    RUNS,
+    World,
+    commission,
+    line_of,
+    make_book,
+    world_at,
+)
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from commission_engine.calendar import day_of
 from commission_engine.portal.app import application
+from commission_engine.portal.callings import Callings
 from commission_engine.portal.portal import form_token
 from commission_engine.publish.ids import statement_id
 
@@ -78,6 +88,8 @@ PARTS: dict[str, Callable[[World, str], str]] = {
     "name": lambda world, whose: "portal.css",
     "id": lambda world, whose: statement_id("acme", day_of(date.fromisoformat(RUNS[0])), whose),
     "format": lambda world, whose: "csv",
+    "day": lambda world, whose: RUNS[0],
+    "reference": lambda world, whose: Callings("acme", whose, {}).reference(line_of(whose)),
     "rest": lambda world, whose: "no/such/page",
 }
 

@@ -143,3 +143,35 @@ def _line(row: Mapping[str, Any], of: sa.RowMapping) -> Line:
         terms_day=row["terms_day"],
         is_reversal=of["id"] != of["root"],
     )
+
+
+def totals(
+    connection: sa.Connection, store: LineStore, number: int, first: Day, last: Day
+) -> pl.DataFrame:
+    """What the runs from `first` to `last` paid an affiliate: currency, decimals, month (2026-01),
+    level, minor; sorted by these."""
+    whose = pl.Series([number], dtype=pl.Int64)
+    narrow = store.of(connection, Question(whose, first_day=first, last_day=last))
+    kinds = _currencies(connection, narrow["event"])
+    month = pl.col("run_day").cast(pl.Int32).cast(pl.Date).dt.strftime("%Y-%m").alias("month")
+    return (
+        narrow.join(kinds, on="event")
+        .group_by("code", "decimals", month, "level")
+        .agg(pl.col("commission_minor").sum())
+        .sort("code", "month", "level")
+    )
+
+
+def _currencies(connection: sa.Connection, events: pl.Series) -> pl.DataFrame:
+    """Of each of these events the currency: event, code, decimals."""
+    numbers = events.unique().to_list()
+    rows: list[tuple[Any, ...]] = []
+    for start in range(0, len(numbers), NUMBERS_AT_ONCE):
+        query = (
+            sa.select(event.c.id, currency.c.code, currency.c.decimals)
+            .join(currency, currency.c.id == event.c.currency)
+            .where(event.c.id.in_(numbers[start : start + NUMBERS_AT_ONCE]))
+        )
+        rows += [tuple(row) for row in connection.execute(query)]
+    schema = {"event": pl.Int64, "code": pl.String, "decimals": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")

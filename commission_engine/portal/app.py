@@ -8,7 +8,16 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from commission_engine.doorway import LOOPBACK
-from commission_engine.portal import account, affiliates, entry, statements, users
+from commission_engine.portal import (
+    account,
+    affiliates,
+    branch,
+    earnings,
+    entry,
+    lines,
+    statements,
+    users,
+)
 from commission_engine.portal.access import Page
 from commission_engine.portal.gate import Gate
 from commission_engine.portal.headers import Headers
@@ -21,6 +30,9 @@ def pages() -> Sequence[Page]:
         *entry.PAGES,
         *account.PAGES,
         *statements.PAGES,
+        *lines.PAGES,
+        *earnings.PAGES,
+        *branch.PAGES,
         *affiliates.PAGES,
         *users.PAGES,
         *entry.LAST,

@@ -24,6 +24,8 @@ class Callings:
     programme: str
     reader_id: str
     names: Mapping[int, str]
+    masked: bool = False
+    """For eyes that see no names, not even those that the reader sees."""
 
     def of(self, number: int, affiliate_id: str, level: int) -> str:
         """Of somebody so many levels below the reader."""
@@ -36,7 +38,7 @@ class Callings:
     def direct(self, affiliate_id: str, name: str) -> str:
         """Of somebody whom the reader has referred himself. An id that is an address is none of
         his business."""
-        said = " ".join(name.split())
+        said = "" if self.masked else " ".join(name.split())
         return said or (self.hidden(affiliate_id) if "@" in affiliate_id else affiliate_id)
 
     def hidden(self, affiliate_id: str) -> str:
