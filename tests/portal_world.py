@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from commission_engine.__main__ import main
 from commission_engine.book.connect import for_readers, reading
-from commission_engine.book.doors import AFFILIATE, STAFF, Doors, Who
+from commission_engine.book.doors import AFFILIATE, STAFF, Doors, Token, Who
 from commission_engine.book.readers import Person, person_of
 from commission_engine.portal.app import application
 from commission_engine.portal.portal import Portal, new_secret
@@ -138,6 +138,15 @@ class World:
         self.portal.doors.begin(secret, whom, self.now, self.now + 3600)
         client = self.anybody()
         client.cookies.set(self.portal.cookie, secret)
+        return client
+
+    def program_of(self, affiliate: str) -> TestClient:
+        """A program with a token of an affiliate, without a cookie."""
+        secret = new_secret()
+        token = Token(new_secret(), affiliate, "test", self.now, self.now + 3600)
+        self.portal.doors.add_token(token, secret)
+        client = self.anybody()
+        client.headers["Authorization"] = f"Bearer {secret}"
         return client
 
     def person(self, affiliate: str) -> Person:

@@ -111,7 +111,8 @@ class Kind(StrEnum):
 class Page:
     """A row of the table: a path and a method, what answers, and who may ask.
 
-    `about` is "" or how its affiliate is found: "own" (the visitor) or "path" (the number in it).
+    `about` is "" or how its affiliate is found: "own" (the visitor; the staff has the same page as
+    "path", by the number in it) or "me" (the visitor, and there is no such page for the staff).
     `menu` is its name in the menu ("": not in it). A page that changes the book does so by way of
     `change.py`; the view that it was given stays as it was before.
     """

@@ -11,11 +11,14 @@ from commission_engine.doorway import LOOPBACK
 from commission_engine.portal import (
     account,
     affiliates,
+    api,
     branch,
+    data,
     earnings,
     entry,
     lines,
     statements,
+    tokens,
     users,
 )
 from commission_engine.portal.access import Page
@@ -33,6 +36,9 @@ def pages() -> Sequence[Page]:
         *lines.PAGES,
         *earnings.PAGES,
         *branch.PAGES,
+        *data.PAGES,
+        *tokens.PAGES,
+        *api.PAGES,
         *affiliates.PAGES,
         *users.PAGES,
         *entry.LAST,

@@ -207,7 +207,7 @@ def visitor_of(book: Connection, who: Who, secret: str, data: str = "") -> Visit
 
 
 def _subject(page: Page, request: Request, visitor: Visitor, book: Connection) -> Any:
-    if page.about == "own":
+    if page.about in ("own", "me"):
         return visitor.person
     if page.about != "path":
         return None

@@ -1,6 +1,7 @@
 """An affiliate's lines: what each order brought at which level, the zero ones too, and why."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from commission_engine.portal.access import Asked, Nothing, about
 from commission_engine.portal.amounts import day_in, day_of_path, iso, shown
 from commission_engine.portal.callings import Callings
 from commission_engine.portal.render import page
-from commission_engine.portal.why import told_why
+from commission_engine.portal.why import Part, told_why
 from commission_engine.problems import Reason
 
 A_PAGE = 50
@@ -107,18 +108,18 @@ def found_lines(
 def show_line(asked: Asked) -> Response:
     """One line, and why it is what it is."""
     each = found_line(asked)
-    plan, callings = plan_of(asked), callings_of(asked, [each])
+    why, agrees = explained(asked, each)
+    shown_ = row(plan_of(asked), callings_of(asked, [each]), each)
+    return page(asked, "line.html", line=shown_, why=why, agrees=agrees)
+
+
+def explained(asked: Asked, each: Line) -> tuple[Sequence[Part], bool]:
+    """Why a line is what it is, and whether the book agrees with that; if not, an alarm."""
     store = where_kept(asked.book, asked.portal.settings.lines_store.value)
     said = explain_line(Book.at(asked.book, store), each.event_id, each.level)
     if said.disagreements:
         asked.portal.alarm("a line does not agree", f"{iso(each.run_day)} level {each.level}")
-    return page(
-        asked,
-        "line.html",
-        line=row(plan, callings, each),
-        why=told_why(said, each, callings),
-        agrees=not said.disagreements,
-    )
+    return told_why(said, each, callings_of(asked, [each])), not said.disagreements
 
 
 def found_line(asked: Asked) -> Line:
