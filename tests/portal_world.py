@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from commission_engine.__main__ import main
@@ -127,9 +128,16 @@ class World:
     portal: Portal
     now: int = NOW
 
+    def close(self) -> None:
+        self.portal.doors.close()
+        self.portal.engine.dispose()
+
     def anybody(self) -> TestClient:
         """A browser that nobody has signed in with."""
-        return TestClient(application(self.portal), base_url=URL, follow_redirects=False)
+        return TestClient(self.app(), base_url=URL, follow_redirects=False)
+
+    def app(self) -> Starlette:
+        return application(self.portal)
 
     def of(self, who: str) -> TestClient:
         """A browser in which an affiliate ("a03"), or an account by its role, has signed in."""

@@ -73,6 +73,7 @@ HOMES = {
     "anyio": {"portal"},
     "jinja2": {"portal"},
     "markupsafe": {"portal"},
+    "joserfc": {"commission_engine/portal/oidc.py"},
     "uvicorn": {"commission_engine/portal/server.py"},
     "typst": {"commission_engine/finance/close/paper.py"},
 }

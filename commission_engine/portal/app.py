@@ -17,6 +17,7 @@ from commission_engine.portal import (
     earnings,
     entry,
     lines,
+    oidc,
     statements,
     tokens,
     users,
@@ -31,6 +32,7 @@ def pages() -> Sequence[Page]:
     """Every page there is, in the order in which the menu has them."""
     return (
         *entry.PAGES,
+        *oidc.PAGES,
         *account.PAGES,
         *statements.PAGES,
         *lines.PAGES,

@@ -85,10 +85,15 @@ def mail_links(portal: Portal, email: str) -> None:
 
 def link_for(portal: Portal, who: Who) -> str:
     """A new one-time link that signs somebody in."""
+    return f"{portal.url}/sign-in/link/{link_secret(portal, who)}"
+
+
+def link_secret(portal: Portal, who: Who) -> str:
+    """The secret of such a link."""
     secret = new_secret()
     ends = portal.clock() + portal.doorway.link_minutes * 60
     portal.doors.add_link(secret, who, ends)
-    return f"{portal.url}/sign-in/link/{secret}"
+    return secret
 
 
 def _one_line(text: str) -> str:
