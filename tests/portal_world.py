@@ -5,10 +5,16 @@ Everybody's name, address and orders have words in them that nobody else may rea
 
 import contextlib
 import io
+import socket
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -162,6 +168,25 @@ class World:
             found = person_of(book, affiliate)
         assert found
         return found
+
+
+@contextmanager
+def served(world: World) -> Iterator[str]:
+    """The portal on a port of this machine, as `commission serve` has it: its address."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    world.portal.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    config = uvicorn.Config(world.app(), log_config=None, lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield world.portal.url
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
 
 
 def world_at(url: str, folder: Path, **settings: object) -> World:

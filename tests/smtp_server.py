@@ -1,6 +1,7 @@
 """A real mail server on this machine that keeps what it is given."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,16 +34,21 @@ class Kept:
 @contextmanager
 def mail_server() -> Iterator[tuple[Kept, int]]:
     """What is kept, and the port of the server."""
-    kept, loop = Kept(), asyncio.new_event_loop()
-    server = loop.run_until_complete(
-        loop.create_server(lambda: SMTP(kept, loop=loop), "127.0.0.1", 0)
-    )
-    thread = threading.Thread(target=loop.run_forever)
+    kept, loop, listening = Kept(), asyncio.new_event_loop(), socket.create_server(("127.0.0.1", 0))
+
+    async def serve() -> None:
+        await loop.create_server(lambda: SMTP(kept, loop=loop), sock=listening)
+
+    def run() -> None:
+        loop.run_until_complete(serve())
+        loop.run_forever()
+        loop.close()
+
+    thread = threading.Thread(target=run)  # a loop of its own: a browser's test has one already
     thread.start()
     try:
-        yield kept, server.sockets[0].getsockname()[1]
+        yield kept, listening.getsockname()[1]
     finally:
-        loop.call_soon_threadsafe(server.close)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        loop.close()
+        listening.close()

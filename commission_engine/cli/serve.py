@@ -6,6 +6,7 @@ import typer
 from rich.markup import escape
 
 from commission_engine.cli.common import Database, open_book, say, settings_of
+from commission_engine.logs import logging_to
 from commission_engine.problems import UsageError
 from commission_engine.settings import Settings
 
@@ -26,7 +27,8 @@ def serve(
     made = portal_at(settings, host, port)
     from commission_engine.portal.server import serve as serve_portal
 
-    serve_portal(made, host, port, lambda: say(f"the portal is at {escape(made.url)}"))
+    with logging_to(settings.log_format.value, settings.log_file.value):
+        serve_portal(made, host, port, lambda: say(f"the portal is at {escape(made.url)}"))
 
 
 def portal_at(settings: Settings, host: str = HOST, port: int = PORT) -> "Portal":
