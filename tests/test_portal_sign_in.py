@@ -232,6 +232,20 @@ def test_every_answer_says_what_browsers_must_not_do(world: World) -> None:
     safe.close()
 
 
+def test_a_fault_of_ours_shows_nothing_and_is_logged_without_values(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a03-mail@example.com")
+
+    monkeypatch.setattr("commission_engine.book.readers.balances", broken)
+    answer = world.of("a03").get("/account")
+    assert (answer.status_code, "a03-mail" in answer.text) == (500, False)
+    assert answer.headers["content-security-policy"] == ALWAYS["content-security-policy"]
+    (record,) = [each for each in caplog.records if each.getMessage() == "portal fault"]
+    assert "a03-mail" not in repr(record.__dict__)
+
+
 # -- how often
 
 

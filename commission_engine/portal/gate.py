@@ -1,5 +1,6 @@
 """Between the server and every page: who asks, may he, did he mean it, how often, about whom."""
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
@@ -10,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from commission_engine import logs
 from commission_engine.book import staff
 from commission_engine.book.connect import READERS, Connection, reading
 from commission_engine.book.doors import AFFILIATE, NOBODY, STAFF, Who
@@ -112,6 +114,13 @@ class Gate:
         except CommissionError as why:
             status = STATUS.get(why.exit_code, 500)
             return self._said(page, visitor, status, *_spoken(why))
+        except (
+            Exception
+        ) as why:  # a fault of ours: of it nothing is shown, and its values not logged
+            logs.record("portal fault", logging.ERROR, path=page.path, kind=type(why).__name__,
+                        where=logs.places(why))  # fmt: skip
+            return self._said(page, visitor, 500, "Something went wrong here.",
+                              "The programme can look it up in its log.")  # fmt: skip
 
     # -- who asks
 

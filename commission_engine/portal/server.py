@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -55,11 +56,10 @@ def serve(portal: Portal, host: str, port: int, ready: Callable[[], None]) -> No
             "Let a server with TLS in front of it pass requests on to 127.0.0.1, and set portal.url"
             " to its https:// address.",
         )
+    listening = _listening(host, port)
     portal.doors.sweep(portal.clock())
     config = uvicorn.Config(
         application(portal),
-        host=host,
-        port=port,
         log_config=None,
         access_log=False,  # addresses of links are secrets
         server_header=False,
@@ -69,18 +69,19 @@ def serve(portal: Portal, host: str, port: int, ready: Callable[[], None]) -> No
         limit_concurrency=500,
         lifespan="off",
     )
-    server = _Server(config, ready)
+    with listening, _signals_end_it():
+        _Server(config, ready).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with _signals_end_it():
-            server.run()
-    except SystemExit as why:  # how uvicorn says that it cannot listen
+        return socket.create_server((host, port), family=family)
+    except OSError as why:
         raise CommissionError(
-            f"{host}:{port} cannot be listened on", "Is it in use? Give another --port."
+            f"{host}:{port} cannot be listened on: {os.strerror(why.errno or 0)}",
+            "Give another --port.",
         ) from why
-    if not server.started:
-        raise CommissionError(
-            f"{host}:{port} cannot be listened on", "Is it in use? Give another --port."
-        )
 
 
 @contextmanager
@@ -101,7 +102,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._ready = ready
 
-    async def startup(self, sockets: object = None) -> None:
-        await super().startup(sockets)  # type: ignore[arg-type]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
         if self.started:
             self._ready()
