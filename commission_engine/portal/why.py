@@ -65,11 +65,11 @@ def _order(said: EventSaid, line: Line, whose: str) -> Iterator[str]:
     before = [each for each in said.order if each.run_date]
     for each in before:
         did = {"earning": "earned", "adjustment": "adjusted", "reversal": "taken back"}[each.what]
-        here = " This is this line's." if each.event_id == line.event_id else ""
+        here = " (this line)" if each.event_id == line.event_id else ""
         size = each.amount.removeprefix("-") if each.what == "reversal" else each.amount
         by = f" by {whose}" if each.what == "earning" else ""
         day = each.occurred_at[:10]
-        yield f"{day}: {size} {said.currency} {did}{by}; the order comes to {each.total}.{here}"
+        yield f"{day}: {size} {said.currency} {did}{by}; the order comes to {each.total}{here}."
 
 
 def _who(line: Line, whose: str) -> Iterator[str]:
