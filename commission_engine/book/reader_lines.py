@@ -8,7 +8,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from commission_engine.book.lines import NARROW, LineStore, Question
-from commission_engine.book.schema import affiliate, currency, event, run
+from commission_engine.book.schema import activity, affiliate, currency, event, run
 from commission_engine.calendar import Day
 from commission_engine.decide.kernel import REASONS
 
@@ -56,7 +56,7 @@ def lines(
     days = _run_days(connection, question, after)
     picked: list[pl.DataFrame] = []
     missing, skip = limit, after[1] if after else 0
-    place, step = 0, RUNS_AT_ONCE
+    place, step = 0, 1
     goes_on = None
     while place < len(days) and missing > 0:
         part = days[place : place + step]
@@ -71,13 +71,14 @@ def lines(
             goes_on = _goes_on(found, skip + taken.height)
             if goes_on is None and place + step < len(days):
                 goes_on = (days[place + step], 0)
-        place, step, skip = place + step, step * 4, 0
+        place, step, skip = place + step, step * MORE, 0
     narrow = pl.concat(picked) if picked else pl.DataFrame(schema=NARROW)
     return told(connection, narrow), goes_on
 
 
-RUNS_AT_ONCE = 16
-"""The lines of so many runs are looked for at first, then of more and more."""
+MORE = 4
+"""The lines of one run are looked for at first, then of so many times more each time: a run can
+have a hundred thousand lines of one affiliate, and a year none."""
 
 
 def _run_days(
@@ -152,13 +153,32 @@ def totals(
     level, minor; sorted by these."""
     whose = pl.Series([number], dtype=pl.Int64)
     narrow = store.of(connection, Question(whose, first_day=first, last_day=last))
-    kinds = _currencies(connection, narrow["event"])
+    kinds = _one_currency(connection, number, narrow["event"])
+    kinds = _currencies(connection, narrow["event"]) if kinds is None else kinds
     month = pl.col("run_day").cast(pl.Int32).cast(pl.Date).dt.strftime("%Y-%m").alias("month")
     return (
         narrow.join(kinds, on="event")
         .group_by("code", "decimals", month, "level")
         .agg(pl.col("commission_minor").sum())
         .sort("code", "month", "level")
+    )
+
+
+def _one_currency(connection: sa.Connection, number: int, events: pl.Series) -> pl.DataFrame | None:
+    """As `_currencies`, for an affiliate who ever had lines in one currency alone, without looking
+    at the events; None for others."""
+    query = (
+        sa.select(currency.c.code, currency.c.decimals)
+        .join(activity, activity.c.currency == currency.c.id)
+        .where(activity.c.run_day.in_(sa.select(run.c.day)), activity.c.affiliate == number)
+        .distinct()
+    )
+    found = connection.execute(query).all()
+    if len(found) != 1:
+        return None
+    code, decimals = found[0]
+    return pl.DataFrame({"event": events.unique()}).with_columns(
+        code=pl.lit(code), decimals=pl.lit(decimals, pl.Int64)
     )
 
 

@@ -127,13 +127,16 @@ class Page:
     kind: Kind = Kind.PAGE
     states: frozenset[str] = frozenset({"active", "suspended", "closed"})
     """In which standings an affiliate may ask."""
+    heavy: bool = False
+    """Whether it works long enough that few may be at work at once."""
 
 
 def about(
-    own: str, answer: Answer, *, menu: str = "", limit: Limit | None = None
+    own: str, answer: Answer, *, menu: str = "", limit: Limit | None = None, heavy: bool = False
 ) -> tuple[Page, Page]:
     """A page of an affiliate, twice: at `own` for himself, below his number for the staff."""
+    there = f"/affiliates/{{number:int}}{own}"
     return (
-        Page(own, answer, OWN, about="own", menu=menu, limit=limit),
-        Page(f"/affiliates/{{number:int}}{own}", answer, LOOKS, about="path", limit=limit),
+        Page(own, answer, OWN, about="own", menu=menu, limit=limit, heavy=heavy),
+        Page(there, answer, LOOKS, about="path", limit=limit, heavy=heavy),
     )

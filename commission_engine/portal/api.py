@@ -144,10 +144,11 @@ def plan_is_missing(asked: Asked) -> bool:
     return asked.page.about != "" and asked.portal.plan(asked.book) is None
 
 
-def _page(path: str, answer: Callable[[Asked], Any]) -> Page:
+def _page(path: str, answer: Callable[[Asked], Any], *, heavy: bool = False) -> Page:
     return Page(
-        f"/api/v1{path}", _json(answer), OWN, about="me", limit=API, kind=Kind.API, states=ACTIVE
-    )
+        f"/api/v1{path}", _json(answer), OWN, about="me", limit=API, kind=Kind.API, states=ACTIVE,
+        heavy=heavy,
+    )  # fmt: skip
 
 
 PAGES = (
@@ -157,6 +158,6 @@ PAGES = (
     _page("/statements/{id}", statement),
     _page("/payouts", payouts),
     _page("/lines", lines),
-    _page("/lines/{day}/{reference}", line),
+    _page("/lines/{day}/{reference}", line, heavy=True),
     _page("/referrals", referrals),
 )

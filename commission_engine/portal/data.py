@@ -61,5 +61,5 @@ def _table(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
 
 PAGES = (
     *about("/data", data, menu="My data"),
-    *about(f"/{NAME}", download, limit=DOWNLOADS),
+    *about(f"/{NAME}", download, limit=DOWNLOADS, heavy=True),
 )

@@ -32,6 +32,8 @@ from commission_engine.problems import CommissionError, Exit
 
 ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 LARGEST_FORM = 64 << 10
+AT_LENGTH = 2
+"""So many requests for pages that are `heavy` are at work at once; others do not wait for them."""
 SEEN_EVERY = 60
 """So many seconds after the last time a session's use is kept anew."""
 
@@ -63,7 +65,7 @@ class Gate:
 
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
-        self._threads: anyio.CapacityLimiter | None = None
+        self._threads: dict[bool, anyio.CapacityLimiter] = {}
 
     def route(self, page: Page) -> Route:
         methods = ANY_METHOD if page.method == "*" else (page.method,)
@@ -74,8 +76,9 @@ class Gate:
         return Route(page.path, endpoint, methods=methods, name=f"{page.method} {page.path}")
 
     async def _asked(self, page: Page, request: Request) -> Response:
-        if self._threads is None:  # belongs to the loop that the server runs in
-            self._threads = anyio.CapacityLimiter(READERS)
+        if not self._threads:  # they belong to the loop that the server runs in
+            for heavy, most in ((False, READERS - AT_LENGTH), (True, AT_LENGTH)):
+                self._threads[heavy] = anyio.CapacityLimiter(most)
         try:
             form = await _form(request) if page.method == "POST" else {}
         except ClientDisconnect:
@@ -84,7 +87,7 @@ class Gate:
             return bare(self._portal, Visitor(), "wrong.html", 413, said="This form is too large.",
                         hint="")  # fmt: skip
         answer = partial(self._answer, page, request, form)
-        return await anyio.to_thread.run_sync(answer, limiter=self._threads)
+        return await anyio.to_thread.run_sync(answer, limiter=self._threads[page.heavy])
 
     def _answer(self, page: Page, request: Request, form: Mapping[str, str]) -> Response:
         visitor = Visitor()

@@ -27,6 +27,7 @@ SIGN_IN = Limit("sign-in", 10, 900)
 LINKS = Limit("links", 30, 900)
 """Links and codes that are tried from one machine."""
 DOWNLOADS = Limit("downloads", 120, 300)
+WHYS = Limit("whys", 120, 300)
 API = Limit("api", 600, 60)
 
 

@@ -20,6 +20,7 @@ from commission_engine.plan.terms import Plan
 from commission_engine.portal.access import Asked, Nothing, about
 from commission_engine.portal.amounts import day_in, day_of_path, iso, shown
 from commission_engine.portal.callings import Callings
+from commission_engine.portal.limits import WHYS
 from commission_engine.portal.render import page
 from commission_engine.portal.why import Part, told_why
 from commission_engine.problems import Reason
@@ -194,5 +195,5 @@ def rate(plan: Plan, each: Line) -> str:
 
 PAGES = (
     *about("/lines", show_lines, menu="Lines"),
-    *about("/lines/{day}/{reference}", show_line),
+    *about("/lines/{day}/{reference}", show_line, limit=WHYS, heavy=True),
 )

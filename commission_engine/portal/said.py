@@ -17,8 +17,8 @@ from commission_engine.portal.access import Asked
 from commission_engine.portal.amounts import iso
 from commission_engine.portal.callings import Callings
 from commission_engine.portal.lines import plan_of, rate, what
-from commission_engine.portal.statements import AMOUNTS
-from commission_engine.publish.ids import payout_id, statement_id
+from commission_engine.portal.statements import AMOUNTS, ids_of
+from commission_engine.publish.ids import payout_id
 
 MOST_REFERRED = 1_000
 """So many direct referrals are told of at once."""
@@ -45,16 +45,16 @@ def account(asked: Asked) -> dict[str, Any]:
 
 
 def statements(asked: Asked, found: Sequence[readers.Statement]) -> list[dict[str, Any]]:
-    name, whose = plan_of(asked).name, asked.of.affiliate_id
+    ids = ids_of(plan_of(asked).name, asked.of.affiliate_id, found)
     return [
         {
-            "statement_id": statement_id(name, each.run_day, whose),
+            "statement_id": id_,
             "period_from": iso(each.period_from),
             "period_to": iso(each.run_day),
             "currency": each.currency,
             **{a: plain(getattr(each, f"{a}_minor"), each.decimals) for a in AMOUNTS},
         }
-        for each in found
+        for id_, each in zip(ids, found, strict=True)
     ]
 
 

@@ -1,9 +1,11 @@
 """An affiliate's statements: all of them, one of them, and as a file."""
 
 import re
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+import polars as pl
 from starlette.responses import Response
 
 from commission_engine.book import readers
@@ -15,7 +17,7 @@ from commission_engine.portal.amounts import day_in, iso, shown
 from commission_engine.portal.documents import FORMATS, document
 from commission_engine.portal.limits import DOWNLOADS
 from commission_engine.portal.render import page
-from commission_engine.publish.ids import payout_id, statement_id
+from commission_engine.publish.ids import payout_id, statement_id, statement_ids
 
 A_PAGE = 60
 AMOUNTS = ("opening", "earned", "reversed", "adjusted", "paid", "closing", "held", "available")
@@ -26,7 +28,8 @@ def statements(asked: Asked) -> Response:
     """The list, the newest first; `before` goes on from a day."""
     before = day_in(asked.query("before"))
     found = readers.statements(asked.book, asked.of.number, before=before, limit=A_PAGE)
-    rows = [{"id": _id(asked, each.run_day), **said(each)} for each in found]
+    ids = ids_of(_programme(asked), asked.of.affiliate_id, found)
+    rows = [{"id": id_, **said(each)} for id_, each in zip(ids, found, strict=True)]
     more = iso(found[-1].run_day) if len(found) >= A_PAGE else ""
     return page(asked, "statements.html", statements=rows, more=more, formats=FORMATS)
 
@@ -87,6 +90,13 @@ def _id(asked: Asked, day: Day) -> str:
     return statement_id(_programme(asked), day, asked.of.affiliate_id)
 
 
+def ids_of(programme: str, affiliate_id: str, found: Sequence[Statement]) -> list[str]:
+    """The ids of an affiliate's statements, in their order."""
+    days = pl.Series([each.run_day for each in found], dtype=pl.Int64)
+    whose = pl.Series([affiliate_id] * len(found), dtype=pl.String)
+    return statement_ids(programme, days, whose).to_list()
+
+
 def _programme(asked: Asked) -> str:
     plan = asked.portal.plan(asked.book)
     if plan is None:
@@ -110,5 +120,5 @@ def said(each: Statement) -> dict[str, Any]:
 PAGES = (
     *about("/statements", statements, menu="Statements"),
     *about("/statements/{id}", statement),
-    *about("/statements/{id}/{format}", download, limit=DOWNLOADS),
+    *about("/statements/{id}/{format}", download, limit=DOWNLOADS, heavy=True),
 )
