@@ -109,9 +109,10 @@ def test_no_page_shuts_anybody_out(browser: Browser, world: World, scheme: str) 
     assert (found, wide) == ([], [])
 
 
-@pytest.fixture
-def hostile(tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A programme in which every name, and some ids, want to run something."""
+    tmp_path = tmp_path_factory.mktemp("hostile")
     source = tmp_path / "input"
     source.mkdir()
     (source / "plan.toml").write_text(PLAN.replace('"acme"', '"<script>pwned=1</script>"'), "utf-8")
