@@ -50,6 +50,7 @@ bench: $(READY) ## measure, for an hour or two; results belong into docs/benchma
 	$(BIN)/python benchmarks/stages.py 100000 1000000
 	$(BIN)/python benchmarks/importing.py
 	$(BIN)/python benchmarks/point_read.py
+	$(BIN)/python benchmarks/portal.py --on sqlite postgresql
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/statements.py
 

@@ -4,7 +4,10 @@ As a text of the book that is "USER@HOST", or "NAME (as given by USER@HOST)": a 
 takes the place of the account. It is as trustworthy as the access to that account is.
 """
 
+import getpass
+import os
 import re
+import socket
 from dataclasses import dataclass
 
 _NAME = re.compile(r"[^()\x00-\x1f\x7f]{1,64}")
@@ -47,3 +50,12 @@ def told(given: str, account: str) -> str:
     if not _NAME.fullmatch(given) or given != given.strip():
         raise ValueError(f"{given!r} is not a name of 1 to 64 characters without brackets")
     return f"{given} (as given by {account})"
+
+
+def account() -> str:
+    """The account of this process and its machine, as USER@HOST."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container without a name for its user
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"

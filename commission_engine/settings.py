@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from commission_engine import bounds, debtor, hooks, letterhead, logs, timetable
+from commission_engine import bounds, debtor, doorway, hooks, letterhead, logs, timetable
 from commission_engine.problems import UsageError
 from commission_engine.resources import folder
 
@@ -85,6 +85,19 @@ class Settings:
     statements_logo: Setting
     statements_colour: Setting
     statements_language: Setting
+    portal_url: Setting
+    portal_session_hours: Setting
+    portal_idle_minutes: Setting
+    portal_link_minutes: Setting
+    portal_token_days: Setting
+    portal_smtp_host: Setting
+    portal_smtp_port: Setting
+    portal_smtp_user: Setting
+    portal_smtp_security: Setting
+    portal_mail_from: Setting
+    portal_oidc_issuer: Setting
+    portal_oidc_client_id: Setting
+    portal_oidc_name: Setting
     faults: tuple[str, ...]
 
     def __getitem__(self, name: str) -> Setting:
@@ -100,6 +113,10 @@ class Settings:
     def timetable(self) -> timetable.Timetable:
         named = {name: self[f"schedule.{name}"].value for name in timetable.NAMES}
         return timetable.Timetable.of(named)
+
+    @property
+    def doorway(self) -> doorway.Doorway:
+        return doorway.Doorway.of({name: self[f"portal.{name}"].value for name in doorway.NAMES})
 
     @property
     def debtor(self) -> debtor.Debtor:
@@ -123,10 +140,11 @@ NAMES = (
     *(f"schedule.{name}" for name in timetable.NAMES),
     *(f"bank.{name}" for name in debtor.NAMES),
     *(f"statements.{name}" for name in letterhead.NAMES),
+    *(f"portal.{name}" for name in doorway.NAMES),
 )  # fmt: skip
 """The settings as the file names them: `a.b` is `b` in the table `[a]`."""
-SECRETS = (hooks.SECRET, debtor.KEY, letterhead.KEY)
-"""Variables of the environment that are no settings, and shown nowhere."""
+SECRETS = (hooks.SECRET, debtor.KEY, letterhead.KEY, *doorway.SECRETS)
+"""Variables of the environment that are no settings: what they say is shown nowhere."""
 TABLES = frozenset(name.split(".")[0] for name in NAMES if "." in name)
 
 
@@ -221,6 +239,7 @@ def _from_text(name: str, text: str) -> Any:
     whole = (
         "bounds.median_of", "bounds.median_after", "bounds.lines_per_beneficiary",
         "bank.cool_off_days", *(f"schedule.{each}" for each in timetable.WHOLE),
+        *(f"portal.{each}" for each in doorway.WHOLE),
     )  # fmt: skip
     return int(text) if name in whole and _WHOLE.fullmatch(text) else text
 
@@ -255,6 +274,8 @@ def _impossible(name: str, value: Any) -> str:
         return hooks.fault(value)
     if name.startswith("schedule."):
         return timetable.fault(name.removeprefix("schedule."), value)
+    if name.startswith("portal."):
+        return doorway.fault(name.removeprefix("portal."), value)
     if name.startswith("bank."):
         return debtor.fault(name.removeprefix("bank."), value)
     if name.startswith("statements."):

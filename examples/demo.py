@@ -144,7 +144,10 @@ def tell() -> None:
         f"  .venv/bin/commission verify --out {DEMO}/out {book}\n"
         f"  .venv/bin/commission lines --order {cut['order_id']} {book}\n"
         f"  .venv/bin/commission statements --affiliate {cut['beneficiary_id']} {book}\n"
-        f"  .venv/bin/commission tree show {cut['beneficiary_id']} --depth 3 {book}",
+        f"  .venv/bin/commission tree show {cut['beneficiary_id']} --depth 3 {book}\n"
+        "\nThe portal, as this affiliate sees it: start it, open the link that follows\n"
+        f"  .venv/bin/commission serve {book}\n"
+        f"  .venv/bin/commission users link {cut['beneficiary_id']} {book}",
         soft_wrap=True,
     )
 

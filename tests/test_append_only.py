@@ -19,7 +19,7 @@ def row(table: sa.Table) -> dict[str, Any]:
     """A row that every check of its table lets pass."""
     told_apart = {"affiliate": 1, "referrer": 2, "debit_account": 1, "credit_account": 2}
     given: dict[str, Any] = {"status": "active", **told_apart}
-    given |= {"was": "pending", "step": "approved"}
+    given |= {"was": "pending", "step": "approved", "role": "admin"}
     if table is schema.statement:
         given |= {column.name: 0 for column in table.columns if column.name.endswith("_minor")}
     plain = {

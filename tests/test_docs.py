@@ -38,7 +38,7 @@ RUNNABLE = (
     "docs/exports.md", "docs/journals.md",
     "docs/bounds.md", "docs/payouts.md", "docs/currencies.md", "docs/bank.md",
     "docs/reconcile.md", "docs/watching.md", "docs/corrections.md", "docs/statements.md",
-    "docs/close.md", "docs/tax.md", "docs/finance.md",
+    "docs/close.md", "docs/tax.md", "docs/finance.md", "docs/portal.md",
 )  # fmt: skip
 BLOCK = re.compile(r"^```(\w*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")

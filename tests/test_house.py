@@ -19,7 +19,7 @@ ENGINE = ROOT / "commission_engine"
 # Each layer imports from those above it in this table, never from beside or below.
 LAYERS = (
     ("problems", "calendar", "resources", "raw", "identity", "webhook", "letterhead"),
-    ("money", "verdict", "mend", "hooks", "logs", "timetable", "debtor"),
+    ("money", "verdict", "mend", "hooks", "logs", "timetable", "debtor", "doorway"),
     ("plan", "tree", "bounds"),
     ("segments", "settings"),
     ("ingest", "decide"),
@@ -29,10 +29,11 @@ LAYERS = (
     ("holding", "converting", "trail", "further", "metrics"),
     ("imports", "night"),
     ("derive", "payouts", "compare", "corrected", "statements"),
-    ("plan_apply", "moves", "releases", "correct", "explain", "dump"),
+    ("plan_apply", "moves", "releases", "accounts", "correct", "explain", "dump"),
     ("folder_import", "replay"),
     ("sources", "finance"),
     ("verify",),
+    ("portal",),
     ("cli",),
     ("jobs",),
     ("__main__",),
@@ -42,7 +43,7 @@ FRAMES = {"ingest", "decide", "tree", "book", "ledger", "publish", "verdict", "i
           "moves", "mend", "verify", "cli", "segments", "spark", "holding", "releases",
           "trail", "derive", "compare", "dump", "explain", "replay", "sources",
           "payouts", "further", "corrected", "correct", "finance", "converting",
-          "statements"}  # fmt: skip
+          "statements", "portal"}  # fmt: skip
 HOMES = {
     "sqlalchemy": {"book", "migrations", "commission_engine/sources/sql.py"},
     "alembic": {"book", "migrations"},
@@ -71,6 +72,12 @@ HOMES = {
     "anyascii": {"commission_engine/finance/bank/latin.py"},
     "typst": {"commission_engine/finance/close/paper.py", "commission_engine/statements/pdf.py"},
     "fontTools": {"commission_engine/statements/fonts.py"},
+    "starlette": {"portal"},
+    "anyio": {"portal"},
+    "jinja2": {"portal"},
+    "markupsafe": {"portal"},
+    "joserfc": {"commission_engine/portal/oidc.py"},
+    "uvicorn": {"commission_engine/portal/server.py"},
 }
 
 # Nothing here knows the time, the machine, chance, or a binary fraction.

@@ -12,6 +12,38 @@ from commission_engine.problems import UsageError
 from commission_engine.settings import NAMES, Setting, read_settings
 from commission_engine.timetable import Timetable
 
+PORTAL = {
+    "url": "https://partners.example.com",
+    "session_hours": 8,
+    "idle_minutes": 20,
+    "link_minutes": 5,
+    "token_days": 30,
+    "smtp_host": "mail.example.com",
+    "smtp_port": 465,
+    "smtp_user": "portal",
+    "smtp_security": "tls",
+    "mail_from": "partners@example.com",
+    "oidc_issuer": "https://id.example.com",
+    "oidc_client_id": "commission",
+    "oidc_name": "Acme",
+}
+NO_PORTAL = {
+    f"portal.{name}": Setting(value, "default")
+    for name, value in {
+        **dict.fromkeys(PORTAL, ""),
+        "session_hours": 12,
+        "idle_minutes": 30,
+        "link_minutes": 15,
+        "token_days": 90,
+        "smtp_port": 587,
+        "smtp_security": "starttls",
+        "oidc_name": "single sign-on",
+    }.items()
+}
+PORTAL_OF_THE_ENVIRONMENT = {
+    f"portal.{name}": Setting(value, f"COMMISSION_PORTAL_{name.upper()}")
+    for name, value in PORTAL.items()
+}
 NO_BANK = {
     "bank.name": Setting("", "default"),
     "bank.iban": Setting("", "default"),
@@ -90,6 +122,9 @@ ENVIRONMENT = {
     "COMMISSION_HOOKS_FAILED": "https://example.com/failed",
     "COMMISSION_HOOKS_HELD": "./held",
     "COMMISSION_HOOKS_SECRET": "no setting, and no fault",
+    "COMMISSION_SMTP_PASSWORD": "no setting, and no fault",
+    "COMMISSION_OIDC_SECRET": "no setting, and no fault",
+    **{f"COMMISSION_PORTAL_{name.upper()}": str(value) for name, value in PORTAL.items()},
     "COMMISSION_SCHEDULE_AT": "23:59",
     "COMMISSION_SCHEDULE_ZONE": "Asia/Tokyo",
     "COMMISSION_SCHEDULE_INPUT": "in",
@@ -246,6 +281,7 @@ def test_without_any_source_the_defaults_hold() -> None:
         "formats": Setting(["csv"], "default"),
         **NO_BOUNDS,
         **NO_SCHEDULE,
+        **NO_PORTAL,
         **NO_BANK,
         **NO_LETTERHEAD,
         **NO_TAX,
@@ -269,6 +305,7 @@ def test_the_file_goes_before_the_defaults() -> None:
         "formats": Setting(["csv"], "default"),
         **NO_BOUNDS,
         **NO_SCHEDULE,
+        **NO_PORTAL,
         **NO_BANK,
         **NO_LETTERHEAD,
         **NO_TAX,
@@ -290,6 +327,7 @@ def test_the_environment_goes_before_the_file() -> None:
         "formats": Setting(["csv", "csv"], "COMMISSION_FORMATS"),
         **BOUNDS_OF_THE_ENVIRONMENT,
         **SCHEDULE_OF_THE_ENVIRONMENT,
+        **PORTAL_OF_THE_ENVIRONMENT,
         **BANK_OF_THE_ENVIRONMENT,
         **LETTERHEAD_OF_THE_ENVIRONMENT,
         **TAX_OF_THE_ENVIRONMENT,
@@ -310,6 +348,7 @@ def test_an_option_goes_before_everything() -> None:
         "formats": Setting(["csv", "csv"], "COMMISSION_FORMATS"),
         **BOUNDS_OF_THE_ENVIRONMENT,
         **SCHEDULE_OF_THE_ENVIRONMENT,
+        **PORTAL_OF_THE_ENVIRONMENT,
         **BANK_OF_THE_ENVIRONMENT,
         **LETTERHEAD_OF_THE_ENVIRONMENT,
         **TAX_OF_THE_ENVIRONMENT,
@@ -405,6 +444,28 @@ def test_an_impossible_value_is_refused(text: str, message: str) -> None:
 def test_an_impossible_value_of_the_schedule_is_refused(line: str, message: str) -> None:
     written(f"[schedule]\n{line}\n")
     assert refused({}, {})[0] == f"config/engine.toml: schedule.{message}"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('url = "http://partners.example.com"',
+         "url: 'http://partners.example.com' would send secrets in clear; write https://"),
+        ('url = "partners"',
+         "url: 'partners' is not a URL, such as https://partners.example.com"),
+        ('oidc_issuer = "http://[::1"',
+         "oidc_issuer: 'http://[::1' is not a URL: Invalid IPv6 URL"),
+        ("session_hours = 0", "session_hours: 0 is not a whole number from 1 to 720"),
+        ("smtp_port = true", "smtp_port: True is not a whole number from 1 to 65535"),
+        ('smtp_security = "ssl"', "smtp_security: 'ssl' is none of starttls, tls, none"),
+        ('mail_from = "partners"',
+         "mail_from: 'partners' is not an address, such as partners@example.com"),
+        ("oidc_name = 1", "oidc_name: 1 is not a text in quotes"),
+    ],
+)  # fmt: skip
+def test_an_impossible_value_of_the_portal_is_refused(line: str, message: str) -> None:
+    written(f"[portal]\n{line}\n")
+    assert refused({}, {})[0] == f"config/engine.toml: portal.{message}"
 
 
 def test_the_timetable_of_the_settings() -> None:

@@ -141,7 +141,9 @@ def learned(
     record(connection, signed, kind, str(number), details, spans)
 
 
-_OF_KIND = {"plan": "plan_version", "true-up": "plan_version", "release": "release"}
+_OF_KIND = {
+    "plan": "plan_version", "true-up": "plan_version", "release": "release", "users": "staff",
+}  # fmt: skip
 
 
 def settled_on(

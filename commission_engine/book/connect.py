@@ -17,6 +17,8 @@ Engine: TypeAlias = sa.Engine
 """What the rest of the program calls a connection and a database, without knowing the library."""
 
 BUSY_SECONDS = 30
+READERS = 8
+"""How many connections a server that only reads has open at most."""
 _SUPPORTED = ("sqlite", "postgresql")
 
 _PASSING = ("40001", "40P01", "57P01", "57P02", "57P03")
@@ -28,13 +30,14 @@ class OutcomeUnknown(TryAgain):
     """The connection was lost while the transaction was committed: it happened, or it did not."""
 
 
-def connect(url: str) -> sa.Engine:
-    """An engine for a SQLite or PostgreSQL URL; nothing is opened yet."""
+def connect(url: str | sa.URL, *, pooled: int = 0) -> sa.Engine:
+    """An engine for a SQLite or PostgreSQL URL; nothing is opened yet. Up to `pooled` connections
+    stay open for the next one who asks."""
     try:
         parsed = sa.make_url(url)
     except ArgumentError as why:
         raise UsageError(
-            f"{url!r} is not a database URL",
+            f"{str(url)!r} is not a database URL",
             "Write such as sqlite:///commission.db or postgresql://user@host/name.",
         ) from why
     if parsed.get_backend_name() not in _SUPPORTED:
@@ -53,7 +56,7 @@ def connect(url: str) -> sa.Engine:
     # is what we say.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     try:
-        engine = sa.create_engine(parsed, poolclass=sa.NullPool)
+        engine = _engine(parsed, pooled)
     except (NoSuchModuleError, ModuleNotFoundError) as why:
         raise UsageError(
             "the PostgreSQL driver is not installed",
@@ -64,6 +67,27 @@ def connect(url: str) -> sa.Engine:
         sa.event.listen(engine, "begin", _begin_immediate)
         sa.event.listen(engine, "invalidate", _undo)
     return engine
+
+
+def for_readers(url: str | sa.URL) -> sa.Engine:
+    """As `connect`, for a server that many ask at once for little: connections stay open, and none
+    of them keeps much in memory."""
+    engine = connect(url, pooled=READERS)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _small)
+    return engine
+
+
+def _engine(url: sa.URL, pooled: int) -> sa.Engine:
+    if not pooled:
+        return sa.create_engine(url, poolclass=sa.NullPool)
+    return sa.create_engine(
+        url, poolclass=sa.QueuePool, pool_size=pooled, max_overflow=0, pool_pre_ping=True
+    )
+
+
+def _small(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA cache_size=-8000")
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -139,6 +139,7 @@ KEYS = {
     "source_fetch": "id",
     "source_file": "fetch_id",
     "adjustment": "intake",
+    "staff": "intake",
     "true_up": "intake",
     "cap_shift": "intake",
     "proposal": "intake",

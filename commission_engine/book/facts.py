@@ -391,6 +391,12 @@ def current_plan_version(connection: sa.Connection) -> int:
     return int(connection.execute(sa.select(sa.func.max(plan_version.c.intake))).scalar_one())
 
 
+def latest_plan_version(connection: sa.Connection) -> int | None:
+    """The intake of the plan that was applied last; None before the first."""
+    found: int | None = connection.execute(sa.select(sa.func.max(plan_version.c.intake))).scalar()
+    return found
+
+
 def highest_level(connection: sa.Connection) -> int:
     """Of all levels that were ever paid."""
     records = connection.execute(sa.select(plan_version.c.record)).scalars()

@@ -43,6 +43,9 @@ LINES_AT_ONCE = 1_000_000
 FEW_RUNS = 4_000
 """Up to so many runs (ten years of nights) an affiliate's lines are looked up in each."""
 
+NAMED = 50
+"""Up to so many beneficiaries are named in the query: each is then found by the key of lines."""
+
 LOOKED_UP = 10_000
 """Up to so many events are found by way of those whom they can have paid."""
 
@@ -215,8 +218,8 @@ class InDatabase:
             where.append(line.c.reason == question.reason)
         if events is not None and len(events):
             where.append(line.c.event.between(events.min(), events.max()))
-        if whose is not None and len(whose) == 1:
-            where.append(line.c.beneficiary == whose[0])
+        if whose is not None and len(whose) <= NAMED:
+            where.append(line.c.beneficiary.in_(whose.to_list()))
             whose = None
         query = sa.select(*_columns()).where(*where)
         if whose is None:

@@ -30,6 +30,7 @@ from commission_engine.book.columns import (
 from commission_engine.book.columns import metadata as metadata
 from commission_engine.book.schema_bank import payee
 from commission_engine.book.schema_people import minimum_override, payout_step
+from commission_engine.book.schema_portal import staff
 from commission_engine.book.schema_reconcile import bank_decision, bank_entry
 
 # -- facts, each with the intake by which the engine learned it
@@ -90,6 +91,9 @@ referral = keyed(  # holds from `since_us` until the affiliate's next one; refer
     text("extra", nullable=True),
     CheckConstraint("affiliate <> referrer", name="not_self"),
 )
+
+# Serves: whom an affiliate has referred.
+Index("ix_referral_referrer", referral.c.referrer)
 
 event = table(  # an earning or a reversal; `root` is the order's earning, its own id for a root
     "event",
@@ -292,6 +296,9 @@ payout = keyed(  # what a settlement decided to pay
     CheckConstraint("amount_minor > 0", name="positive"),
 )
 
+# Serves: one affiliate's payouts.
+Index("ix_payout_affiliate", payout.c.affiliate)
+
 # -- the work itself
 
 attempt = table(  # every start of a run, also those that failed
@@ -344,10 +351,10 @@ lease = table(  # who works on the book, since when; one row
 
 PEOPLE_SAID = (
     release, payout_step, minimum_override, payee, bank_entry, bank_decision,
-    schema_exchange.exchange_rate, schema_exchange.payout_currency,
+    schema_exchange.exchange_rate, schema_exchange.payout_currency, staff,
 )  # fmt: skip
-"""What people and banks say of holds, payouts, payees and rates: each row is one that its intake
-has accepted."""
+"""What people and banks say of holds, payouts, payees, rates and staff: each row is one that its
+intake has accepted."""
 
 APPEND_ONLY = tuple(
     table.name for table in metadata.sorted_tables if table.name not in ("cap_total", "lease")

@@ -103,10 +103,11 @@ def events_of_orders(connection: sa.Connection, roots: pl.Series) -> pl.DataFram
         .join(intake, intake.c.id == event.c.intake)
     )  # fmt: skip
     with bulk.listed(connection, roots) as asked:
+        orders = sa.select(asked.c.value)  # a join would make SQLite go through all events
         found = sa.union_all(
-            query.join(asked, event.c.id == asked.c.value),
-            # Said again for the index over reversals.
-            query.join(asked, event.c.root == asked.c.value).where(event.c.id != event.c.root),
+            query.where(event.c.id.in_(orders)),
+            # Said again, as it says it, for the index over reversals.
+            query.where(event.c.root.in_(orders), event.c.root != event.c.id),
         )
         return bulk.frame(connection, found, EVENTS).sort("event")
 

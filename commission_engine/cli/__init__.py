@@ -31,11 +31,13 @@ from commission_engine.cli import (
     replay,
     run,
     runs,
+    serve,
     sources,
     statements,
     status,
     tax,
     tree,
+    users,
 )
 
 app = typer.Typer(
@@ -79,6 +81,8 @@ app.command("replay")(replay.replay)
 app.command("audit")(audit.audit)
 app.add_typer(db.app, name="db")
 app.command("archive")(archive.archive)
+app.command("serve")(serve.serve)
+app.add_typer(users.app, name="users")
 app.add_typer(care.config, name="config")
 
 

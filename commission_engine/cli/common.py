@@ -1,6 +1,5 @@
 """What all commands share: options, the open book, tables and JSON out, talk and errors."""
 
-import getpass
 import json
 import os
 import re
@@ -31,7 +30,7 @@ from commission_engine.book.connect import (
 )
 from commission_engine.book.lock import Worker, working
 from commission_engine.calendar import Day, Zone, day_of
-from commission_engine.identity import told
+from commission_engine.identity import account, told
 from commission_engine.problems import UsageError
 from commission_engine.publish import text
 from commission_engine.settings import Settings, read_settings
@@ -113,11 +112,7 @@ def at_work(engine: Engine, doing: str) -> Iterator[Worker]:
 
 def who() -> str:
     """The person and the machine, for the book's records."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container without a name for its user
-        user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
+    return account()
 
 
 def named(given: str) -> str:

@@ -251,7 +251,11 @@ def next_settlement(book: Book, day: Day) -> str:
     """When the next settlement is that a run of `day` or later makes, in words."""
     every = book.plan.payout.every
     first = max(day, book.completed[-1].day + 1) if book.completed else day
-    ends = next(
-        each for each in range(first, first + LONGEST_PERIOD) if settles(every, each, each - 1)
-    )
-    return f"{EVERY[every]}: the run of {date_of(ends)}, or the first one after it"
+    ends = date_of(settlement_from(every, first))
+    return f"{EVERY[every]}: the run of {ends}, or the first one after it"
+
+
+def settlement_from(every: Every, first: Day) -> Day:
+    """The first date from `first` on whose run is a settlement, if there is a run every day."""
+    days = range(first, first + LONGEST_PERIOD)
+    return next(each for each in days if settles(every, each, each - 1))

@@ -142,7 +142,7 @@ def _level(said: EventSaid, level: LevelSaid) -> Iterator[str]:
         f" (line {level.line_id})"
     )
     if level.amounts:
-        yield from (f"  {each}" for each in _amounts(level.amounts))
+        yield from (f"  {each}" for each in amount_words(level.amounts))
     else:
         yield (
             f"  The account was closed when the order was decided, known since {level.closed};"
@@ -150,7 +150,7 @@ def _level(said: EventSaid, level: LevelSaid) -> Iterator[str]:
         )
     if level.money:
         negative = level.amounts is not None and level.amounts.commission.startswith("-")
-        yield from (f"  {each}" for each in _money(level.money, negative=negative))
+        yield from (f"  {each}" for each in money_words(level.money, negative=negative))
     yield from _corrections(level)
 
 
@@ -163,7 +163,8 @@ def _corrections(level: LevelSaid) -> Iterator[str]:
         )
 
 
-def _amounts(said: Amounts) -> Iterator[str]:
+def amount_words(said: Amounts) -> Iterator[str]:
+    """From the order's total to the commission, and what cut it."""
     percent = Rate.parse(said.rate).percent
     before, now = said.total
     if _zero(before):
@@ -213,7 +214,8 @@ def _cap(cap: CapSaid) -> Iterator[str]:
     yield (f"  This line brings {cap.asks} and gets {cap.gets}; room afterwards {cap.room_after}.")
 
 
-def _money(said: Money, *, negative: bool) -> Iterator[str]:
+def money_words(said: Money, *, negative: bool) -> Iterator[str]:
+    """What became of a line's commission; `negative` where it takes back."""
     yield f"Available on {said.available_on}."
     if said.statement_id:
         yield f"In statement {said.statement_id} of {said.settled_on}."
@@ -256,7 +258,7 @@ def _adjustment(said: AdjustmentSaid) -> Iterator[str]:
         return
     yield f"Line {said.line_id}: {said.affiliate_id} gets {said.amount} {said.currency}"
     negative = said.amount.startswith("-")
-    yield from (f"  {each}" for each in _money(said.money, negative=negative))
+    yield from (f"  {each}" for each in money_words(said.money, negative=negative))
 
 
 def _corrected(said: AdjustmentSaid, corrects: Corrected) -> Iterator[str]:

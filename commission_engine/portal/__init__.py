@@ -1,0 +1,1 @@
+"""The web portal: pages for affiliates and for the staff, over a book that it only reads."""

@@ -1,0 +1,48 @@
+"""How a page changes the book: as a command does, with the book's lock, in one transaction.
+
+While a run holds the lock nothing can be changed; `Locked` says since when and by whom, and the
+gate shows it. What an account of the staff does is recorded under its name beside the server's own.
+"""
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from commission_engine.book.audit import Origin
+from commission_engine.book.connect import Connection, connect
+from commission_engine.book.lock import Worker, again, working
+from commission_engine.identity import account, told
+from commission_engine.imports import Circumstances
+from commission_engine.portal.access import Asked
+
+T = TypeVar("T")
+
+
+def changed(asked: Asked, how: Callable[[Connection, Circumstances], T]) -> T:
+    """What `how` does to the book, kept; it is called once more where what stopped it passes."""
+    given = circumstances(asked)
+
+    def unit(worker: Worker) -> T:
+        with worker.writing() as connection:
+            return how(connection, given)
+
+    with at_work(asked) as worker:
+        return again(lambda: unit(worker))
+
+
+def at_work(asked: Asked) -> AbstractContextManager[Worker]:
+    """The book's lock, for what takes a worker of its own."""
+    engine = connect(asked.portal.settings.database.value)
+    given = circumstances(asked)
+    return working(engine, f"{given.who} (portal, {asked.page.path})", given.now)
+
+
+def circumstances(asked: Asked) -> Circumstances:
+    """Who changes something, when, and from which page."""
+    at = datetime.fromtimestamp(asked.portal.clock(), UTC)
+    now = at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    origin = Origin(socket.gethostname(), os.getpid(), f"portal POST {asked.page.path}")
+    return Circumstances(told(asked.visitor.who.id, account()), now, origin=origin)

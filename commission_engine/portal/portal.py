@@ -1,0 +1,105 @@
+"""What all pages share: the book to read, the store of sessions, the settings, the clock."""
+
+import hmac
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+from commission_engine import logs
+from commission_engine.book import facts
+from commission_engine.book.connect import Connection, Engine
+from commission_engine.book.doors import NOBODY, Doors, Who
+from commission_engine.doorway import Doorway
+from commission_engine.plan.terms import Plan
+from commission_engine.portal.access import Page
+from commission_engine.portal.limits import Limiter
+from commission_engine.settings import Settings
+
+SIGN_IN_BYTES = 32
+"""Of chance in every cookie, link and token: 256 bits."""
+
+
+def seconds() -> int:
+    return int(time.time())
+
+
+def new_secret() -> str:
+    return secrets.token_urlsafe(SIGN_IN_BYTES)
+
+
+@dataclass
+class Portal:
+    """A server's state. `url` is where people reach it, without a slash at its end; `environment`
+    has the secrets; `tell` is how an alarm leaves the machine (see `alarm`)."""
+
+    engine: Engine
+    doors: Doors
+    settings: Settings
+    url: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    clock: Callable[[], int] = seconds
+    tell: Callable[[Mapping[str, str]], None] = lambda payload: None
+    pages: Sequence[Page] = ()
+    _plans: dict[int, Plan] = field(default_factory=dict)
+
+    @cached_property
+    def doorway(self) -> Doorway:
+        return self.settings.doorway
+
+    @cached_property
+    def limiter(self) -> Limiter:
+        return Limiter(self.clock)
+
+    @property
+    def out(self) -> Path:
+        return Path(self.settings.out.value)
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach it over TLS."""
+        return self.url.startswith("https://")
+
+    @property
+    def cookie(self) -> str:
+        return "__Host-commission" if self.secure else "commission"
+
+    def plan(self, connection: Connection) -> Plan | None:
+        """The plan that was applied last, read once; None before the first."""
+        version = facts.latest_plan_version(connection)
+        if version is None:
+            return None
+        if version not in self._plans:
+            self._plans[version] = facts.plan_of(connection, version)
+        return self._plans[version]
+
+    def note(self, who: Who, what: str, about: str = "") -> None:
+        """Keep what happened at the door, and log it."""
+        self.doors.note(self.clock(), who, what, about)
+        logs.record(f"portal {what}", kind=who.kind or None, about=about or None)
+
+    def alarm(self, what: str, about: str, who: Who = NOBODY) -> None:
+        """Something that must not be: kept, logged as an error, and told to the hook `failed`."""
+        self.doors.note(self.clock(), who, what, about)
+        logs.record(f"portal {what}", logging.ERROR, about=about)
+        self.tell({"event": "failed", "what": what, "about": about})
+
+
+def form_token(secret: str) -> str:
+    """What a form must bring back to prove that a page of ours showed it to this browser."""
+    return hmac.new(secret.encode(), b"form", sha256).hexdigest()
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two secrets are equal, in a time that says nothing of where they differ."""
+    first, second = (text.encode("utf-8", "surrogatepass") for text in (one, other))
+    return hmac.compare_digest(first, second)
+
+
+def packed(data: Mapping[str, str]) -> str:
+    return json.dumps(data, sort_keys=True)
