@@ -8,7 +8,15 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from commission_engine.doorway import LOOPBACK
-from commission_engine.portal import account, affiliates, entry, statements, users
+from commission_engine.portal import (
+    account,
+    affiliates,
+    entry,
+    finance,
+    operators,
+    statements,
+    users,
+)
 from commission_engine.portal.access import Page
 from commission_engine.portal.gate import Gate
 from commission_engine.portal.headers import Headers
@@ -21,6 +29,8 @@ def pages() -> Sequence[Page]:
         *entry.PAGES,
         *account.PAGES,
         *statements.PAGES,
+        *operators.PAGES,
+        *finance.PAGES,
         *affiliates.PAGES,
         *users.PAGES,
         *entry.LAST,

@@ -14,6 +14,7 @@ from commission_engine.book import staff
 from commission_engine.book.connect import READERS, Connection, reading
 from commission_engine.book.doors import AFFILIATE, NOBODY, STAFF, Who
 from commission_engine.book.readers import person, person_of
+from commission_engine.portal import upload
 from commission_engine.portal.access import (
     Asked,
     Denied,
@@ -29,7 +30,6 @@ from commission_engine.portal.render import bare
 from commission_engine.problems import CommissionError, Exit
 
 ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-LARGEST_FORM = 64 << 10
 SEEN_EVERY = 60
 """So many seconds after the last time a session's use is kept anew."""
 
@@ -75,7 +75,7 @@ class Gate:
         if self._threads is None:  # belongs to the loop that the server runs in
             self._threads = anyio.CapacityLimiter(READERS)
         try:
-            form = await _form(request) if page.method == "POST" else {}
+            form = await _form(request, page.largest) if page.method == "POST" else {}
         except ClientDisconnect:
             return Response(status_code=400)
         except TooLarge:
@@ -111,7 +111,7 @@ class Gate:
             return response
         except CommissionError as why:
             status = STATUS.get(why.exit_code, 500)
-            return self._said(page, visitor, status, *_spoken(why))
+            return self._said(page, visitor, status, *_spoken(why, visitor))
 
     # -- who asks
 
@@ -218,8 +218,11 @@ def _subject(page: Page, request: Request, visitor: Visitor, book: Connection) -
     return found
 
 
-def _spoken(why: CommissionError) -> tuple[str, str]:
-    """An error of the engine for somebody who cannot give commands."""
+def _spoken(why: CommissionError, visitor: Visitor) -> tuple[str, str]:
+    """An error of the engine: for the staff as the commands say it, for others without what only
+    who gives commands can use."""
+    if visitor.staff and why.exit_code is not Exit.TRY_AGAIN:
+        return why.message, why.hint
     if why.exit_code is Exit.LOCKED:
         return why.message, "Nothing was changed. Try once more when it has ended."
     if why.exit_code is Exit.TRY_AGAIN:
@@ -255,14 +258,17 @@ def _same_host(origin: str, request: Request, url: str) -> bool:
     return origin == url or (bool(host) and host == request.headers.get("host"))
 
 
-async def _form(request: Request) -> Mapping[str, str]:
+async def _form(request: Request, largest: int) -> Mapping[str, str]:
     """The fields of a form; of several of one name the last. Of another kind of body none."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    said = request.headers.get("content-type", "")
+    kind = said.partition(";")[0].strip().lower()
     body = b""
     async for part in request.stream():
         body += part
-        if len(body) > LARGEST_FORM:
+        if len(body) > largest:
             raise TooLarge
+    if kind == "multipart/form-data":
+        return upload.fields(body, said)
     if kind != "application/x-www-form-urlencoded":
         return {}
     try:
