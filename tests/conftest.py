@@ -31,6 +31,7 @@ Fresh = Callable[[], AbstractContextManager[str]]
 """A new, migrated, empty book: its URL, until the end of the block."""
 
 PACKAGES = {
+    "chromium": "chromium",
     "java": "openjdk-17-jre-headless",
     "strace": "strace",
     "valgrind": "valgrind",
