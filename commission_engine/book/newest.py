@@ -202,44 +202,49 @@ def payouts(
 ) -> list[Payout]:
     """Payouts of a settlement or of a batch by affiliate's number, from the one after `after` on.
 
-    A batch is looked up by its steps, a settlement by its key, so neither goes through all there
-    are.
+    Those of a batch, or of a state that somebody has led them to, are looked for among the steps;
+    the others by the key of the settlement. So nothing goes through all there are.
     """
-    last, later = payout_step.alias("last"), payout_step.alias("later")
-    same = sa.and_(*(last.c[name] == payout.c[name] for name in _KEY))
-    number = (
-        sa.select(sa.func.max(later.c.number))
-        .where(*(later.c[name] == payout.c[name] for name in _KEY))
-        .scalar_subquery()
-    )
-    state = sa.func.coalesce(last.c.step, State.PENDING.value)
-    query = (
-        sa.select(
-            *(payout.c[name] for name in _KEY), affiliate.c.affiliate_id, currency.c.code,
-            currency.c.decimals, payout.c.amount_minor, state, sa.func.coalesce(last.c.batch, ""),
-            sa.func.coalesce(last.c.reason, ""),
-        )
-        .join(affiliate, affiliate.c.id == payout.c.affiliate)
-        .join(currency, currency.c.id == payout.c.currency)
-        .outerjoin(last, sa.and_(same, last.c.number == number))
+    last = payout_step.alias("last")
+    by_step = bool(batch) or status not in ("", State.PENDING)
+    state = last.c.step if by_step else sa.func.coalesce(last.c.step, State.PENDING.value)
+    query = sa.select(
+        *(payout.c[name] for name in _KEY), affiliate.c.affiliate_id, currency.c.code,
+        currency.c.decimals, payout.c.amount_minor, state, sa.func.coalesce(last.c.batch, ""),
+        sa.func.coalesce(last.c.reason, ""),
     )  # fmt: skip
-    keys = [payout.c[name] for name in _KEY]
+    same = sa.and_(*(last.c[name] == payout.c[name] for name in _KEY))
+    if by_step:
+        query = query.select_from(last).join(payout, same).where(~_stepped_later(last))
+    else:
+        query = query.select_from(payout).outerjoin(last, sa.and_(same, ~_stepped_later(last)))
+    keys = [(last if by_step else payout).c[name] for name in _KEY]
     if day is not None:
-        query = query.where(payout.c.run_day == day)
+        query = query.where(keys[0] == day)
     if batch:
-        of = sa.select(*(payout_step.c[name] for name in _KEY)).where(payout_step.c.batch == batch)
-        query = query.where(sa.tuple_(*keys).in_(of), last.c.batch == batch)
+        query = query.where(last.c.batch == batch)
     if status:
         query = query.where(state == status)
     if affiliate_id:
-        query = query.where(affiliate.c.affiliate_id == affiliate_id)
+        own = sa.select(affiliate.c.id).where(affiliate.c.affiliate_id == affiliate_id)
+        query = query.where(keys[1] == own.scalar_subquery())
     if after is not None:
         query = query.where(sa.tuple_(*keys) > sa.tuple_(*after))
+    query = query.join(affiliate, affiliate.c.id == payout.c.affiliate)
+    query = query.join(currency, currency.c.id == payout.c.currency)
     rows = connection.execute(query.order_by(*keys).limit(limit))
     return [
         Payout((row[0], row[1], row[2]), *row[len(_KEY) :])
         for row in (tuple(each) for each in rows)
     ]
+
+
+def _stepped_later(step: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a step of the same payout comes after this one."""
+    later = payout_step.alias("later")
+    return sa.exists().where(
+        *(later.c[name] == step.c[name] for name in _KEY), later.c.number > step.c.number
+    )
 
 
 _KEY = ("run_day", "affiliate", "currency")
@@ -261,12 +266,11 @@ def states_of_settlement(connection: sa.Connection, day: Day) -> Mapping[State, 
 
 def states_of_batch(connection: sa.Connection, batch: str) -> Mapping[State, int]:
     """How many payouts of a batch are what now."""
-    step, later = payout_step.c, payout_step.alias("later")
-    newer = sa.exists().where(
-        *(later.c[name] == step[name] for name in _KEY), later.c.number > step.number
+    last = payout_step.alias("last")
+    query = sa.select(last.c.step, sa.func.count()).where(
+        last.c.batch == batch, ~_stepped_later(last)
     )
-    query = sa.select(step.step, sa.func.count()).where(step.batch == batch, ~newer)
-    return {State(to): count for to, count in connection.execute(query.group_by(step.step))}
+    return {State(to): count for to, count in connection.execute(query.group_by(last.c.step))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Settlements, and the payouts of one of them or of a batch, some at a time."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -51,36 +52,43 @@ def settlement(asked: Asked) -> Response:
     if done is None or not done.settles:
         raise Nothing
     known = runs.hashes(asked.book, day)
+    states = asked.portal.remembered(
+        asked.book, f"settlement {day}", lambda: newest.states_of_settlement(asked.book, day)
+    )
     return page(
-        asked, "settlement.html", of=_settlement(asked, done),
-        states_of=newest.states_of_settlement(asked.book, day),
+        asked, "settlement.html", of=_settlement(asked, done), states_of=states,
         files=[each for each in ("statements.csv", "payouts.csv", "journal.csv")
                if known and each in known[1]],
         hashes=known[1] if known else {},
-        **_listed(asked, day=day),
+        **_listed(asked, states, day=day),
     )  # fmt: skip
 
 
 def batch(asked: Asked) -> Response:
     """The payouts of one batch, and what can be done with them together."""
     name = asked.named("batch")
-    states = newest.states_of_batch(asked.book, name) if _BATCH.fullmatch(name) else {}
+    if not _BATCH.fullmatch(name):
+        raise Nothing
+    states = asked.portal.remembered(
+        asked.book, f"batch {name}", lambda: newest.states_of_batch(asked.book, name)
+    )
     if not states:
         raise Nothing
-    return page(asked, "batch.html", batch=name, states_of=states, **_listed(asked, batch=name))
+    shown_ = _listed(asked, states, batch=name)
+    return page(asked, "batch.html", batch=name, states_of=states, **shown_)
 
 
-def _listed(asked: Asked, **of: Any) -> dict[str, Any]:
+def _listed(asked: Asked, states: Mapping[State, int], **of: Any) -> dict[str, Any]:
     """The payouts of a page, with the filters that hold, and what this visitor may do with
     them."""
     status, whose = asked.query("status"), asked.query("affiliate").strip()
     if status and status not in list(State):
         raise Nothing
     after = _KEY.fullmatch(asked.query("after"))
-    found = newest.payouts(
-        asked.book, (int(after[1]), int(after[2]), int(after[3])) if after else None, A_PAGE + 1,
-        status=status, affiliate_id=whose, **of,
-    )  # fmt: skip
+    key = (int(after[1]), int(after[2]), int(after[3])) if after else None
+    found: list[newest.Payout] = []
+    if not status or State(status) in states:
+        found = newest.payouts(asked.book, key, A_PAGE + 1, status=status, affiliate_id=whose, **of)
     rows = found[:A_PAGE]
     last = ".".join(str(part) for part in rows[-1].key) if rows else ""
     return {
