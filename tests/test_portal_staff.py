@@ -139,6 +139,9 @@ def test_two_people_approve_and_what_is_paid_is_proved(world: World) -> None:
     assert "otto ran the night of 2026-02-28 (as otto (as given by" in said
     assert "so somebody else has to approve its payouts" in said
     assert send(maker, "/payouts/approve", **sure)[0] == 403
+    unseen = send(carla, "/payouts/approve", **settlement, sure="1")
+    assert unseen[0] == 400
+    assert "nothing was looked at" in unseen[1]
     stale = send(carla, "/payouts/approve", **(sure | {"hash": "0" * 64}))
     assert stale[0] == 400
     assert "is not what was looked at as 0000000000000000" in stale[1]
@@ -227,8 +230,10 @@ def test_what_is_held_is_let_go_with_a_reason(world: World) -> None:
     assert "1 hold not released: 1" in shows(world.of("maker"), "/month-end?month=2026-01")
     assert "--reason is empty" in send(client, "/holds/1/release", reason=" ")[1]
     assert send(world.of("maker"), "/holds/1/release", reason="known")[0] == 403
-    assert send(client, "/holds/1/release", reason="known to us")[0] == 303
+    assert send(client, "/holds/1/release", reason="<script>pwned=1</script>")[0] == 303
     assert "by the-operator (signed in at" in shows(client, "/holds?all=1")
+    for path in ("/holds?all=1", "/audit?what=release", "/audit/1"):
+        assert "<script" not in client.get(path).text
     assert "was released at" in send(client, "/holds/1/release", reason="again")[1]
     assert "not released" not in shows(world.of("maker"), "/month-end?month=2026-01")
 
