@@ -15,7 +15,10 @@ from commission_engine.book.connect import connect, reading
 from commission_engine.book.doors import STAFF, Who
 from commission_engine.book.lock import working
 from commission_engine.identity import Identity, account, signed_in
+from commission_engine.portal.access import FORM_BYTES
+from commission_engine.portal.operators.refused import LARGEST
 from commission_engine.portal.portal import form_token, new_secret
+from commission_engine.portal.upload import MOST_FIELDS, fields
 
 BAD = """\
 event_id,affiliate_id,occurred_at,amount,currency
@@ -126,6 +129,34 @@ def test_an_operator_mends_refused_rows(world: World) -> None:
     none = send(client, "/refused/mended", kind="earnings", rows="a,b\n1,2")
     assert none[0] == 400
     assert "the mended rows: line 1 has no columns 'event_id', 'affiliate_id'" in none[1]
+
+
+def test_a_form_with_a_file_is_taken_apart_or_is_none() -> None:
+    said = "multipart/form-data; boundary=xy"
+    part = "--xy\r\nContent-Disposition: form-data; name={}\r\n\r\n{}\r\n"
+    good = (
+        part.format('"a"', "1\r\n--x") + part.format('"b"; filename="--xy"', "x,y\n\x00") + "--xy--"
+    )
+    assert fields(good.encode(), said) == {"a": "1\r\n--x", "b": "x,y\n\x00"}
+    assert fields(good.encode(), 'multipart/form-data; boundary="xy"')["a"] == "1\r\n--x"
+    twice = part.format('"a"', "1") + part.format('"a"; filename=""', "") + "--xy--"
+    assert fields(twice.encode(), said) == {"a": "1"}
+    assert fields(part.format('"a"', "\xff").encode("latin-1") + b"--xy--", said) == {"a": "\udcff"}
+    for body in ("", "--xy", "--xy--", "no boundary", part.format("a", "1"), "--xy\r\n\r\n1"):
+        assert fields(body.encode(), said) == {}
+    for kind in ("multipart/form-data", "multipart/form-data; boundary=", f"{said}{'y' * 90}"):
+        assert fields(good.encode(), kind) == {}
+    many = "".join(part.format(f'"{n}"', "1") for n in range(MOST_FIELDS + 9))
+    assert len(fields(many.encode(), said)) == MOST_FIELDS
+
+
+def test_who_has_not_signed_in_cannot_send_much(world: World) -> None:
+    rows = {"rows": "x" * (FORM_BYTES + 1), "kind": "earnings"}
+    assert world.anybody().post("/refused/mended", data=rows).status_code == 413
+    client = world.of("operator")
+    assert client.post("/refused/mended", data=_token(client) | rows).status_code == 400
+    rows["rows"] = "x" * (LARGEST + 1)
+    assert client.post("/refused/mended", data=_token(client) | rows).status_code == 413
 
 
 def test_two_people_approve_and_what_is_paid_is_proved(world: World) -> None:

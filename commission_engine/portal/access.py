@@ -37,6 +37,7 @@ FINANCE = frozenset({Role.MAKER, Role.CHECKER})
 EVERYBODY = frozenset(Role)
 SIGNED_IN = EVERYBODY - {Role.ANYBODY}
 OWN = frozenset({Role.AFFILIATE})
+FORM_BYTES = 64 << 10
 
 
 class Nothing(Exception):
@@ -131,8 +132,8 @@ class Page:
     kind: Kind = Kind.PAGE
     states: frozenset[str] = frozenset({"active", "suspended", "closed"})
     """In which standings an affiliate may ask."""
-    largest: int = 64 << 10
-    """The most bytes of a form."""
+    largest: int = FORM_BYTES
+    """The most bytes of a form, of somebody who has signed in; of others FORM_BYTES at most."""
 
 
 def about(

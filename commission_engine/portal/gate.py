@@ -16,6 +16,7 @@ from commission_engine.book.doors import AFFILIATE, NOBODY, STAFF, Who
 from commission_engine.book.readers import person, person_of
 from commission_engine.portal import upload
 from commission_engine.portal.access import (
+    FORM_BYTES,
     Asked,
     Denied,
     Kind,
@@ -74,8 +75,11 @@ class Gate:
     async def _asked(self, page: Page, request: Request) -> Response:
         if self._threads is None:  # belongs to the loop that the server runs in
             self._threads = anyio.CapacityLimiter(READERS)
+        largest = page.largest
+        if largest > FORM_BYTES and not await anyio.to_thread.run_sync(self._has_begun, request):
+            largest = FORM_BYTES
         try:
-            form = await _form(request, page.largest) if page.method == "POST" else {}
+            form = await _form(request, largest) if page.method == "POST" else {}
         except ClientDisconnect:
             return Response(status_code=400)
         except TooLarge:
@@ -127,6 +131,13 @@ class Gate:
         if now - session.seen >= SEEN_EVERY:
             portal.doors.seen(secret, now)
         return visitor_of(book, session.who, secret, session.data)
+
+    def _has_begun(self, request: Request) -> bool:
+        """Whether the request has the cookie of a session that somebody has begun."""
+        portal = self._portal
+        secret = request.cookies.get(portal.cookie, "")
+        idle = portal.doorway.idle_minutes * 60
+        return bool(secret) and portal.doors.session(secret, portal.clock(), idle) is not None
 
     def _bearer(self, request: Request, book: Connection) -> Visitor:
         word, _, secret = request.headers.get("authorization", "").partition(" ")

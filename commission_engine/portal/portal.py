@@ -49,6 +49,8 @@ class Portal:
     clock: Callable[[], int] = seconds
     tell: Callable[[Mapping[str, str]], None] = lambda payload: None
     pages: Sequence[Page] = ()
+    at_work: set[str] = field(default_factory=set)
+    """What this server has started and waits for, by name (see `started`)."""
     _plans: dict[int, Plan] = field(default_factory=dict)
     _remembered: dict[str, tuple[int, Any]] = field(default_factory=dict)
 

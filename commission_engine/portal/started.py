@@ -19,9 +19,12 @@ from commission_engine import settings
 from commission_engine.book.lock import holder
 from commission_engine.portal.access import Asked, Nothing
 from commission_engine.portal.files import opened
+from commission_engine.portal.portal import Portal
 from commission_engine.problems import Locked
 
 FOLDER = ".started"
+KEPT = 500
+"""So many of these files stay; older ones are of nobody's interest."""
 SHOWN = 16 << 10
 """The last so many bytes of what a command says are shown."""
 
@@ -54,6 +57,8 @@ def start(asked: Asked, words: Sequence[str], about: str, *, alone: bool = True)
         )
     folder = asked.portal.out / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for old in sorted(folder.iterdir())[:-KEPT]:
+        old.unlink()
     at = datetime.fromtimestamp(asked.portal.clock(), UTC)
     name = f"{at:%Y%m%dT%H%M%SZ}-{about}-{secrets.token_hex(4)}"
     number = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
@@ -69,7 +74,9 @@ def start(asked: Asked, words: Sequence[str], about: str, *, alone: bool = True)
             env=_environment(asked),
             start_new_session=True,
         )
-    Thread(target=_ends, args=(process, folder / name), daemon=True).start()
+    waiting = Thread(target=_ends, args=(asked.portal, process, folder / name), daemon=True)
+    asked.portal.at_work.add(name)
+    waiting.start()
     asked.portal.note(asked.visitor.who, "started", about)
     return name
 
@@ -84,10 +91,11 @@ def _environment(asked: Asked) -> dict[str, str]:
     return {**os.environ, **asked.portal.environment, **ours, "COLUMNS": "120", "NO_COLOR": "1"}
 
 
-def _ends(process: "subprocess.Popen[bytes]", path: Path) -> None:
+def _ends(portal: Portal, process: "subprocess.Popen[bytes]", path: Path) -> None:
     code = process.wait()
     with path.open("ab") as file:
         file.write(f"[exit {code}]\n".encode())
+    portal.at_work.discard(path.name)
 
 
 def started(asked: Asked, name: str) -> Started:
@@ -95,7 +103,7 @@ def started(asked: Asked, name: str) -> Started:
     if not _NAME.fullmatch(name):
         raise Nothing
     with opened(asked.portal.out / FOLDER / name) as file:
-        running = _is_locked(file.fileno())
+        running = name in asked.portal.at_work or _is_locked(file.fileno())
         file.seek(max(0, file.seek(0, os.SEEK_END) - SHOWN))
         said = file.read().decode("utf-8", "replace")
     ended = _ENDED.search(said)

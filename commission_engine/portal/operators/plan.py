@@ -35,6 +35,8 @@ def version(asked: Asked) -> Response:
     return page(
         asked, "plan_version.html", version=known[0], plan=_said(own), before=before,
         differences=differences(old, own) if old else [],
+        others=[each.number for each in newest.plans(asked.book, None, A_PAGE)
+                if each.number != number],
     )  # fmt: skip
 
 
