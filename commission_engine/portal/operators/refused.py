@@ -43,7 +43,7 @@ def refused(asked: Asked) -> Response:
     judged = refusals.judged(asked.book, newest.numbered([each["id"] for each in rows]))
     waits = dict(judged.select("id", "waits").iter_rows())
     return page(
-        asked, "refused.html",
+        asked, "refused_rows.html",
         rows=[
             {**each, "raw": readable(each["raw"]), "waits": waits[each["id"]],
              "mendable": each["kind"] != Kind.PAYEES and bool(waits[each["id"]])}
