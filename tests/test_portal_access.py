@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import staff_pages
 from portal_world import AFFILIATES, ROLES, RUNS, World, commission, make_book, world_at
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from work_pages import EMPTY as EMPTY_WORK
+from work_pages import PARTS as PARTS_OF_WORK
 
 from commission_engine.calendar import day_of
 from commission_engine.portal.app import application
@@ -80,7 +81,7 @@ PARTS: dict[str, Callable[[World, str], str]] = {
     "id": lambda world, whose: statement_id("acme", day_of(date.fromisoformat(RUNS[0])), whose),
     "format": lambda world, whose: "csv",
     "rest": lambda world, whose: "no/such/page",
-    **staff_pages.PARTS,
+    **PARTS_OF_WORK,
 }
 
 
@@ -110,6 +111,8 @@ def test_every_cell_of_the_matrix(world: World, who: str) -> None:
             client = world.of(ME if who == "affiliate" else who)
         path = values(world, row.path, ME)
         got = asked(client, row.method, path)
+        if row.of(who) != NO and got == EMPTY_WORK.get(key):
+            continue
         nothing_there = row.method == "*" or "{hash}" in row.path
         if row.of(who) == NO:
             expected = got == denied(who, row.method)
@@ -117,7 +120,7 @@ def test_every_cell_of_the_matrix(world: World, who: str) -> None:
             expected = got == 404
         else:
             signs_in = got == 403 and row.path == "/sign-in/link"  # the link is none
-            expected = got in (200, 302, 303) or signs_in or got == staff_pages.EMPTY.get(key)
+            expected = got in (200, 302, 303) or signs_in
         if not expected:
             wrong.append(f"{who}: {row.method} {path}: {got}")
     assert wrong == []

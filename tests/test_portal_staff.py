@@ -15,7 +15,7 @@ from commission_engine.book.connect import connect, reading
 from commission_engine.book.doors import STAFF, Who
 from commission_engine.book.lock import working
 from commission_engine.identity import Identity, account, signed_in
-from commission_engine.portal.access import FORM_BYTES
+from commission_engine.portal.gate import LARGEST_FORM
 from commission_engine.portal.operators.refused import LARGEST
 from commission_engine.portal.portal import form_token, new_secret
 from commission_engine.portal.upload import MOST_FIELDS, fields
@@ -151,7 +151,7 @@ def test_a_form_with_a_file_is_taken_apart_or_is_none() -> None:
 
 
 def test_who_has_not_signed_in_cannot_send_much(world: World) -> None:
-    rows = {"rows": "x" * (FORM_BYTES + 1), "kind": "earnings"}
+    rows = {"rows": "x" * (LARGEST_FORM + 1), "kind": "earnings"}
     assert world.anybody().post("/refused/mended", data=rows).status_code == 413
     client = world.of("operator")
     assert client.post("/refused/mended", data=_token(client) | rows).status_code == 400

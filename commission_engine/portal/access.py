@@ -37,7 +37,6 @@ FINANCE = frozenset({Role.MAKER, Role.CHECKER})
 EVERYBODY = frozenset(Role)
 SIGNED_IN = EVERYBODY - {Role.ANYBODY}
 OWN = frozenset({Role.AFFILIATE})
-FORM_BYTES = 64 << 10
 
 
 class Nothing(Exception):
@@ -129,11 +128,11 @@ class Page:
     about: str = ""
     menu: str = ""
     limit: Limit | None = None
+    largest: int = 0
+    """The most bytes of a form of somebody who has signed in, where it may be larger than others."""
     kind: Kind = Kind.PAGE
     states: frozenset[str] = frozenset({"active", "suspended", "closed"})
     """In which standings an affiliate may ask."""
-    largest: int = FORM_BYTES
-    """The most bytes of a form, of somebody who has signed in; of others FORM_BYTES at most."""
 
 
 def about(

@@ -8,18 +8,12 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from commission_engine.doorway import LOOPBACK
-from commission_engine.portal import (
-    account,
-    affiliates,
-    entry,
-    finance,
-    operators,
-    statements,
-    users,
-)
+from commission_engine.portal import account, affiliates, entry, statements, users
 from commission_engine.portal.access import Page
+from commission_engine.portal.finance import PAGES as FOR_FINANCE
 from commission_engine.portal.gate import Gate
 from commission_engine.portal.headers import Headers
+from commission_engine.portal.operators import PAGES as FOR_OPERATORS
 from commission_engine.portal.portal import Portal
 
 
@@ -29,9 +23,9 @@ def pages() -> Sequence[Page]:
         *entry.PAGES,
         *account.PAGES,
         *statements.PAGES,
-        *operators.PAGES,
-        *finance.PAGES,
         *affiliates.PAGES,
+        *FOR_OPERATORS,
+        *FOR_FINANCE,
         *users.PAGES,
         *entry.LAST,
     )

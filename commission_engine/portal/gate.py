@@ -16,7 +16,6 @@ from commission_engine.book.doors import AFFILIATE, NOBODY, STAFF, Who
 from commission_engine.book.readers import person, person_of
 from commission_engine.portal import upload
 from commission_engine.portal.access import (
-    FORM_BYTES,
     Asked,
     Denied,
     Kind,
@@ -31,6 +30,7 @@ from commission_engine.portal.render import bare
 from commission_engine.problems import CommissionError, Exit
 
 ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+LARGEST_FORM = 64 << 10
 SEEN_EVERY = 60
 """So many seconds after the last time a session's use is kept anew."""
 
@@ -75,11 +75,8 @@ class Gate:
     async def _asked(self, page: Page, request: Request) -> Response:
         if self._threads is None:  # belongs to the loop that the server runs in
             self._threads = anyio.CapacityLimiter(READERS)
-        largest = page.largest
-        if largest > FORM_BYTES and not await anyio.to_thread.run_sync(self._has_begun, request):
-            largest = FORM_BYTES
         try:
-            form = await _form(request, largest) if page.method == "POST" else {}
+            form = await self._form(page, request) if page.method == "POST" else {}
         except ClientDisconnect:
             return Response(status_code=400)
         except TooLarge:
@@ -87,6 +84,12 @@ class Gate:
                         hint="")  # fmt: skip
         answer = partial(self._answer, page, request, form)
         return await anyio.to_thread.run_sync(answer, limiter=self._threads)
+
+    async def _form(self, page: Page, request: Request) -> Mapping[str, str]:
+        """The fields; large forms are taken only of those who have signed in."""
+        if page.largest and await anyio.to_thread.run_sync(self._has_begun, request):
+            return await _form(request, page.largest)
+        return await _form(request, LARGEST_FORM)
 
     def _answer(self, page: Page, request: Request, form: Mapping[str, str]) -> Response:
         visitor = Visitor()
