@@ -129,7 +129,7 @@ class Page:
     menu: str = ""
     limit: Limit | None = None
     largest: int = 0
-    """The most bytes of a form of somebody who has signed in, where it may be larger than others."""
+    """The most bytes of a form of who has signed in, where it may be larger than others."""
     kind: Kind = Kind.PAGE
     states: frozenset[str] = frozenset({"active", "suspended", "closed"})
     """In which standings an affiliate may ask."""
