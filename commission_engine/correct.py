@@ -186,6 +186,14 @@ def _carry_out(connection: Connection, found: Proposal, given: Circumstances) ->
     true_up(connection, wanted, given, second=False)
 
 
+def what_of(each: Proposal) -> str:
+    """What a proposal asks for, in a line."""
+    asks = each.asks
+    if "affiliate_id" in asks:
+        return f"{asks['affiliate_id']} {asks['amount']} {asks['currency']}: {asks['reason']}"
+    return f"{asks['from']} to {asks['to']}: {asks['reason']}"
+
+
 def content(found: Differences) -> str:
     """The SHA-256 of what a true-up would post."""
     return hashed([found.lines.rows(), found.moves.rows()])

@@ -1,7 +1,9 @@
 """Who gives a command: the account on the machine, and the name that somebody gave with it.
 
 As a text of the book that is "USER@HOST", or "NAME (as given by USER@HOST)": a given name never
-takes the place of the account. It is as trustworthy as the access to that account is.
+takes the place of the account. It is as trustworthy as the access to that account is. Whoever has
+signed in to the portal is "NAME (signed in at USER@HOST)": the name of his own account there; the
+server's account says nothing about him.
 """
 
 import getpass
@@ -12,11 +14,13 @@ from dataclasses import dataclass
 
 _NAME = re.compile(r"[^()\x00-\x1f\x7f]{1,64}")
 _GIVEN = re.compile(r"([^()]+) \(as given by (.*)\)", re.DOTALL)
+_SIGNED_IN = re.compile(r"([^()]+) \(signed in at (.*)\)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An account without its machine, and the name given with it; "" for none."""
+    """An account without its machine, and the name given with it; "" for none. Of somebody who has
+    signed in the name alone."""
 
     account: str
     given: str = ""
@@ -24,6 +28,8 @@ class Identity:
     @classmethod
     def of(cls, who: str) -> "Identity":
         """From a text of the book."""
+        if signed := _SIGNED_IN.fullmatch(who):
+            return cls("", signed[1])
         found = _GIVEN.fullmatch(who)
         account = found[2] if found else who
         return cls(account.rpartition("@")[0] or account, found[1] if found else "")
@@ -50,6 +56,11 @@ def told(given: str, account: str) -> str:
     if not _NAME.fullmatch(given) or given != given.strip():
         raise ValueError(f"{given!r} is not a name of 1 to 64 characters without brackets")
     return f"{given} (as given by {account})"
+
+
+def signed_in(name: str, account: str) -> str:
+    """The text of the book for an account of the portal; `account` is the server's, USER@HOST."""
+    return f"{name} (signed in at {account})"
 
 
 def account() -> str:

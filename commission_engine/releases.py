@@ -1,16 +1,19 @@
 """A release: a person has looked at what is held, and it may be paid. Nothing written changes."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from commission_engine.book import audit, facts, holds, runs, views
 from commission_engine.book.connect import Connection
 from commission_engine.book.holds import NO_AMOUNT, Release
+from commission_engine.calendar import date_of
 from commission_engine.imports import Circumstances
-from commission_engine.ledger.holds import ALL, HoldKind
-from commission_engine.money import BadAmount, Minor, parse_amount, plain
+from commission_engine.ledger.holds import ALL, HoldKind, said
+from commission_engine.money import BadAmount, Minor, parse_amount, plain, spoken
 from commission_engine.problems import UsageError
 
 NOTHING = "Nothing was released."
@@ -112,3 +115,40 @@ def waiting(connection: Connection, known: pl.DataFrame) -> pl.DataFrame:
     ]
     together = pl.concat([part.select("id", *amounts) for part in parts])
     return together.cast({"available_minor": pl.Int64}).sort("id", "currency")
+
+
+# -- for people and programs
+
+
+def described(found: pl.DataFrame, waits: pl.DataFrame) -> list[dict[str, Any]]:
+    """Holds (shaped holds.LISTED) as people and programs read them, with what `waits`."""
+    of_hold: dict[int, dict[str, str]] = {}
+    for number, code, decimals, available in waits.iter_rows():
+        of_hold.setdefault(number, {})[code] = plain(available, decimals)
+    return [_described(row, of_hold) for row in found.iter_rows(named=True)]
+
+
+def _described(row: dict[str, Any], of_hold: dict[int, dict[str, str]]) -> dict[str, Any]:
+    code, decimals, up_to = row["code"] or "", row["decimals"] or 0, row["up_to"]
+    affiliate, lines = row["affiliate_id"], row["kind"] == HoldKind.LINES
+    amounts = [str(n) if lines else plain(n, decimals) for n in (row["figure"], row["bound"])]
+    allowed = up_to is not None and up_to != NO_AMOUNT
+    return {
+        "hold": row["id"],
+        "run_date": date_of(row["run_day"]).isoformat(),
+        "kind": row["kind"],
+        "whose": affiliate or "everybody",
+        "affiliate_id": affiliate,
+        "currency": code or None,
+        "figure": amounts[0],
+        "bound": amounts[1],
+        "waiting": of_hold.get(row["id"], {}),
+        "why": said(
+            row["kind"], affiliate, code, decimals, row["figure"], row["bound"], row["why"]
+        ),
+        "details": json.loads(row["why"]),
+        "released_at": row["released_at"],
+        "released_by": row["released_by"],
+        "reason": row["reason"],
+        "up_to": spoken(up_to, code, decimals) if allowed else None,
+    }

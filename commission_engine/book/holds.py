@@ -145,13 +145,10 @@ def _open(known: int) -> sa.ColumnElement[bool]:
     return hold.c.id.not_in(sa.select(release.c.hold).where(release.c.intake <= known))
 
 
-def listed(connection: sa.Connection, day: Day | None = None) -> pl.DataFrame:
-    """Every hold with its release, if it has one, shaped LISTED and by number.
-
-    With `day` those that kept payouts back on that day.
-    """
+def listing() -> sa.Select[Any]:
+    """The query of holds with their releases, with the columns of LISTED."""
     columns = [hold.c[name] for name in list(LISTED)[:8]]
-    query = (
+    return (
         sa.select(
             *columns,
             affiliate.c.affiliate_id,
@@ -168,6 +165,14 @@ def listed(connection: sa.Connection, day: Day | None = None) -> pl.DataFrame:
         .outerjoin(release, release.c.hold == hold.c.id)
         .outerjoin(intake, intake.c.id == release.c.intake)
     )
+
+
+def listed(connection: sa.Connection, day: Day | None = None) -> pl.DataFrame:
+    """Every hold with its release, if it has one, shaped LISTED and by number.
+
+    With `day` those that kept payouts back on that day.
+    """
+    query = listing()
     if day is not None:
         query = query.where(hold.c.run_day <= day, _open(_known(connection, day)))
     return bulk.frame(connection, query, LISTED).sort("id")

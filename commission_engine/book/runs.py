@@ -63,7 +63,27 @@ class Run:
 
 def completed(connection: sa.Connection) -> list[Run]:
     """Every completed run, by date."""
-    rows = connection.execute(sa.select(run).order_by(run.c.day)).mappings()
+    return _runs(connection, sa.select(run).order_by(run.c.day))
+
+
+def completed_at(connection: sa.Connection, day: Day) -> Run | None:
+    """The completed run of a date."""
+    found = _runs(connection, sa.select(run).where(run.c.day == day))
+    return found[0] if found else None
+
+
+def completed_before(
+    connection: sa.Connection, day: Day | None, limit: int, *, settled: bool = False
+) -> list[Run]:
+    """The last runs before a day (None: of all), the newest first; with `settled` only those that
+    settled."""
+    query = sa.select(run).order_by(run.c.day.desc()).limit(limit)
+    if day is not None:
+        query = query.where(run.c.day < day)
+    return _runs(connection, query.where(run.c.settles == 1) if settled else query)
+
+
+def _runs(connection: sa.Connection, query: sa.Select[Any]) -> list[Run]:
     return [
         Run(
             **{
@@ -73,7 +93,7 @@ def completed(connection: sa.Connection) -> list[Run]:
                 "figures": json.loads(row["figures"]),
             }
         )
-        for row in rows
+        for row in connection.execute(query).mappings()
     ]
 
 

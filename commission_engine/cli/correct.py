@@ -35,7 +35,7 @@ from commission_engine.cli.common import (
     say,
     settings_of,
 )
-from commission_engine.correct import Adjust, Anew, adjust, decide_on, foresee, true_up
+from commission_engine.correct import Adjust, Anew, adjust, decide_on, foresee, true_up, what_of
 from commission_engine.corrected import Differences
 from commission_engine.imports import Circumstances
 from commission_engine.money import plain
@@ -186,7 +186,9 @@ def corrections(
         )
         return
     columns = ("proposal", "kind", "what", "proposed_at", "proposed_by", "outcome", "ended_by")
-    rows = [{**_described(each), "what": _what(each), "proposal": str(each.id)} for each in waiting]
+    rows = [
+        {**_described(each), "what": what_of(each), "proposal": str(each.id)} for each in waiting
+    ]
     listing(
         pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String)).select(columns), how, limit,
         "proposals",
@@ -231,7 +233,7 @@ def _end(
         print_json(_described(ended))
     else:
         after = "; the next run books it" if approve else ""
-        say(f"proposal {number} is {ended.outcome}: {escape(_what(ended))}{after}")
+        say(f"proposal {number} is {ended.outcome}: {escape(what_of(ended))}{after}")
 
 
 def _second(settings: Settings) -> bool:
@@ -305,13 +307,6 @@ def _amounts(booked: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
     schema = {name: pl.Int64 if name == "level" else pl.String for name in names}
     return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def _what(each: Proposal) -> str:
-    asks = each.asks
-    if "affiliate_id" in asks:
-        return f"{asks['affiliate_id']} {asks['amount']} {asks['currency']}: {asks['reason']}"
-    return f"{asks['from']} to {asks['to']}: {asks['reason']}"
 
 
 def _described(each: Proposal) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`commission holds` and `commission release`: what waits for a person, and letting it go."""
 
-import json
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ from rich.markup import escape
 from commission_engine.book import holds as book
 from commission_engine.book.connect import Connection
 from commission_engine.book.lock import Worker, again
-from commission_engine.calendar import Day, date_of
+from commission_engine.calendar import Day
 from commission_engine.cli.common import (
     AsCsv,
     AsJson,
@@ -33,10 +32,8 @@ from commission_engine.cli.common import (
     who,
 )
 from commission_engine.imports import Circumstances
-from commission_engine.ledger.holds import HoldKind, said
-from commission_engine.money import plain, spoken
 from commission_engine.problems import UsageError
-from commission_engine.releases import Wanted, release, waiting
+from commission_engine.releases import Wanted, described, release, waiting
 
 SHOWN = 5
 
@@ -123,40 +120,6 @@ def _open(connection: Connection, day: Day | None) -> list[int]:
     if day is not None:
         found = found.filter(pl.col("run_day") == day)
     return found["id"].to_list()
-
-
-def described(found: pl.DataFrame, waits: pl.DataFrame) -> list[dict[str, Any]]:
-    """Holds (shaped book.holds.LISTED) as people and programs read them, with what `waits`."""
-    of_hold: dict[int, dict[str, str]] = {}
-    for number, code, decimals, available in waits.iter_rows():
-        of_hold.setdefault(number, {})[code] = plain(available, decimals)
-    return [_described(row, of_hold) for row in found.iter_rows(named=True)]
-
-
-def _described(row: dict[str, Any], of_hold: dict[int, dict[str, str]]) -> dict[str, Any]:
-    code, decimals, up_to = row["code"] or "", row["decimals"] or 0, row["up_to"]
-    affiliate, lines = row["affiliate_id"], row["kind"] == HoldKind.LINES
-    amounts = [str(n) if lines else plain(n, decimals) for n in (row["figure"], row["bound"])]
-    allowed = up_to is not None and up_to != book.NO_AMOUNT
-    return {
-        "hold": row["id"],
-        "run_date": date_of(row["run_day"]).isoformat(),
-        "kind": row["kind"],
-        "whose": affiliate or "everybody",
-        "affiliate_id": affiliate,
-        "currency": code or None,
-        "figure": amounts[0],
-        "bound": amounts[1],
-        "waiting": of_hold.get(row["id"], {}),
-        "why": said(
-            row["kind"], affiliate, code, decimals, row["figure"], row["bound"], row["why"]
-        ),
-        "details": json.loads(row["why"]),
-        "released_at": row["released_at"],
-        "released_by": row["released_by"],
-        "reason": row["reason"],
-        "up_to": spoken(up_to, code, decimals) if allowed else None,
-    }
 
 
 def held_in_run(connection: Connection, day: Day) -> list[dict[str, Any]]:

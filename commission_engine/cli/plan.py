@@ -1,6 +1,5 @@
 """`commission plan`: check, apply and show terms."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -28,10 +27,10 @@ from commission_engine.cli.common import (
     who,
 )
 from commission_engine.imports import Circumstances
-from commission_engine.money import Minor, plain
 from commission_engine.plan.read import ReadPlan, read_plan
 from commission_engine.plan.record import plan_hash, to_record
-from commission_engine.plan.terms import RATE_DAYS, Cap, Plan
+from commission_engine.plan.said import amounts_said, caps_said
+from commission_engine.plan.terms import RATE_DAYS, Plan
 from commission_engine.plan_apply import apply_plan
 from commission_engine.problems import UsageError
 
@@ -95,7 +94,7 @@ def show(
     if as_json:
         print_json({**to_record(plan), "sha256": plan_hash(plan)})
         return
-    minimum = ", ".join(_amounts(plan, plan.payout.minimum)) or "any amount"
+    minimum = ", ".join(amounts_said(plan, plan.payout.minimum)) or "any amount"
     out.print(
         f"[bold]{escape(plan.name)}[/], {plan.timezone}, rounding {plan.rounding}\n"
         f"settlement every {plan.payout.every}, of at least {minimum}"
@@ -128,18 +127,10 @@ def _terms(plan: Plan) -> pl.DataFrame:
     for terms in plan.terms:
         starts, hold = date_of(terms.starts).isoformat(), str(terms.hold_days)
         rows += [
-            (starts, hold, str(level.level), level.rate.percent, _caps(plan, level.caps))
+            (starts, hold, str(level.level), level.rate.percent, caps_said(plan, level.caps))
             for level in terms.levels
         ]
         if terms.caps:
-            rows.append((starts, hold, "all", "", _caps(plan, terms.caps)))
+            rows.append((starts, hold, "all", "", caps_said(plan, terms.caps)))
     columns = ("from", "hold days", "level", "rate", "caps")
     return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
-
-
-def _caps(plan: Plan, caps: tuple[Cap, ...]) -> str:
-    return "; ".join(f"{' or '.join(_amounts(plan, cap.limit))} per {cap.window}" for cap in caps)
-
-
-def _amounts(plan: Plan, limit: Mapping[str, Minor]) -> list[str]:
-    return [f"{plain(minor, plan.decimals[code])} {code}" for code, minor in limit.items()]

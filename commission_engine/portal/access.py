@@ -33,6 +33,7 @@ class Role(StrEnum):
 STAFF = (Role.SUPPORT, Role.OPERATOR, Role.MAKER, Role.CHECKER, Role.AUDITOR, Role.ADMIN)
 LOOKS = frozenset({Role.SUPPORT, Role.OPERATOR, Role.MAKER, Role.CHECKER, Role.AUDITOR})
 """Whoever may look at an affiliate's pages beside himself; support sees them masked."""
+FINANCE = frozenset({Role.MAKER, Role.CHECKER})
 EVERYBODY = frozenset(Role)
 SIGNED_IN = EVERYBODY - {Role.ANYBODY}
 OWN = frozenset({Role.AFFILIATE})
@@ -56,6 +57,10 @@ class Visitor:
     secret: str = ""
     data: str = ""
     person: Person | None = None
+
+    @property
+    def staff(self) -> bool:
+        return self.role in STAFF
 
     @property
     def masked(self) -> bool:
@@ -124,6 +129,8 @@ class Page:
     about: str = ""
     menu: str = ""
     limit: Limit | None = None
+    largest: int = 0
+    """The most bytes of a form of who has signed in, where it may be larger than others."""
     kind: Kind = Kind.PAGE
     states: frozenset[str] = frozenset({"active", "suspended", "closed"})
     """In which standings an affiliate may ask."""

@@ -23,8 +23,10 @@ from commission_engine.portal import (
     users,
 )
 from commission_engine.portal.access import Page
+from commission_engine.portal.finance import PAGES as FOR_FINANCE
 from commission_engine.portal.gate import Gate
 from commission_engine.portal.headers import Headers
+from commission_engine.portal.operators import PAGES as FOR_OPERATORS
 from commission_engine.portal.portal import Portal
 
 
@@ -42,6 +44,8 @@ def pages() -> Sequence[Page]:
         *tokens.PAGES,
         *api.PAGES,
         *affiliates.PAGES,
+        *FOR_OPERATORS,
+        *FOR_FINANCE,
         *users.PAGES,
         *entry.LAST,
     )

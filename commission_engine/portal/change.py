@@ -14,19 +14,20 @@ from typing import TypeVar
 from commission_engine.book.audit import Origin
 from commission_engine.book.connect import Connection, connect
 from commission_engine.book.lock import Worker, again, working
-from commission_engine.identity import account, told
+from commission_engine.identity import account, signed_in
 from commission_engine.imports import Circumstances
 from commission_engine.portal.access import Asked
 
 T = TypeVar("T")
 
 
-def changed(asked: Asked, how: Callable[[Connection, Circumstances], T]) -> T:
-    """What `how` does to the book, kept; it is called once more where what stopped it passes."""
-    given = circumstances(asked)
+def changed(asked: Asked, how: Callable[[Connection, Circumstances], T], *, keep: bool = True) -> T:
+    """What `how` does to the book, kept or, without `keep`, done for show and undone; it is called
+    once more where what stopped it passes."""
+    given = circumstances(asked, dry_run=not keep)
 
     def unit(worker: Worker) -> T:
-        with worker.writing() as connection:
+        with worker.writing(keep=keep) as connection:
             return how(connection, given)
 
     with at_work(asked) as worker:
@@ -40,9 +41,10 @@ def at_work(asked: Asked) -> AbstractContextManager[Worker]:
     return working(engine, f"{given.who} (portal, {asked.page.path})", given.now)
 
 
-def circumstances(asked: Asked) -> Circumstances:
+def circumstances(asked: Asked, *, dry_run: bool = False) -> Circumstances:
     """Who changes something, when, and from which page."""
     at = datetime.fromtimestamp(asked.portal.clock(), UTC)
     now = at.isoformat(timespec="seconds").replace("+00:00", "Z")
     origin = Origin(socket.gethostname(), os.getpid(), f"portal POST {asked.page.path}")
-    return Circumstances(told(asked.visitor.who.id, account()), now, origin=origin)
+    who = signed_in(asked.visitor.who.id, account())
+    return Circumstances(who, now, dry_run=dry_run, origin=origin)

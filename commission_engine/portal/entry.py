@@ -29,7 +29,10 @@ def home(asked: Asked) -> Response:
     role = asked.visitor.role
     if role is Role.ANYBODY:
         return RedirectResponse("/sign-in", 303)
-    first = {Role.AFFILIATE: "/account", Role.ADMIN: "/users"}
+    first = {
+        Role.AFFILIATE: "/account", Role.ADMIN: "/users", Role.OPERATOR: "/runs",
+        Role.MAKER: "/settlements", Role.CHECKER: "/settlements",
+    }  # fmt: skip
     return RedirectResponse(first.get(role, "/affiliates"), 303)
 
 

@@ -16,6 +16,7 @@ from commission_engine.book import staff
 from commission_engine.book.connect import READERS, Connection, reading
 from commission_engine.book.doors import AFFILIATE, NOBODY, STAFF, Who
 from commission_engine.book.readers import person, person_of
+from commission_engine.portal import upload
 from commission_engine.portal.access import (
     Asked,
     Denied,
@@ -80,7 +81,7 @@ class Gate:
             for heavy, most in ((False, READERS - AT_LENGTH), (True, AT_LENGTH)):
                 self._threads[heavy] = anyio.CapacityLimiter(most)
         try:
-            form = await _form(request) if page.method == "POST" else {}
+            form = await self._form(page, request) if page.method == "POST" else {}
         except ClientDisconnect:
             return Response(status_code=400)
         except TooLarge:
@@ -88,6 +89,12 @@ class Gate:
                         hint="")  # fmt: skip
         answer = partial(self._answer, page, request, form)
         return await anyio.to_thread.run_sync(answer, limiter=self._threads[page.heavy])
+
+    async def _form(self, page: Page, request: Request) -> Mapping[str, str]:
+        """The fields; large forms are taken only of those who have signed in."""
+        if page.largest and await anyio.to_thread.run_sync(self._has_begun, request):
+            return await _form(request, page.largest)
+        return await _form(request, LARGEST_FORM)
 
     def _answer(self, page: Page, request: Request, form: Mapping[str, str]) -> Response:
         visitor = Visitor()
@@ -116,7 +123,7 @@ class Gate:
             return response
         except CommissionError as why:
             status = STATUS.get(why.exit_code, 500)
-            return self._said(page, visitor, status, *_spoken(why))
+            return self._said(page, visitor, status, *_spoken(why, visitor))
         except (
             Exception
         ) as why:  # a fault of ours: of it nothing is shown, and its values not logged
@@ -139,6 +146,13 @@ class Gate:
         if now - session.seen >= SEEN_EVERY:
             portal.doors.seen(secret, now)
         return visitor_of(book, session.who, secret, session.data)
+
+    def _has_begun(self, request: Request) -> bool:
+        """Whether the request has the cookie of a session that somebody has begun."""
+        portal = self._portal
+        secret = request.cookies.get(portal.cookie, "")
+        idle = portal.doorway.idle_minutes * 60
+        return bool(secret) and portal.doors.session(secret, portal.clock(), idle) is not None
 
     def _bearer(self, request: Request, book: Connection) -> Visitor:
         word, _, secret = request.headers.get("authorization", "").partition(" ")
@@ -230,8 +244,11 @@ def _subject(page: Page, request: Request, visitor: Visitor, book: Connection) -
     return found
 
 
-def _spoken(why: CommissionError) -> tuple[str, str]:
-    """An error of the engine for somebody who cannot give commands."""
+def _spoken(why: CommissionError, visitor: Visitor) -> tuple[str, str]:
+    """An error of the engine: for the staff as the commands say it, for others without what only
+    who gives commands can use."""
+    if visitor.staff and why.exit_code is not Exit.TRY_AGAIN:
+        return why.message, why.hint
     if why.exit_code is Exit.LOCKED:
         return why.message, "Nothing was changed. Try once more when it has ended."
     if why.exit_code is Exit.TRY_AGAIN:
@@ -267,14 +284,17 @@ def _same_host(origin: str, request: Request, url: str) -> bool:
     return origin == url or (bool(host) and host == request.headers.get("host"))
 
 
-async def _form(request: Request) -> Mapping[str, str]:
+async def _form(request: Request, largest: int) -> Mapping[str, str]:
     """The fields of a form; of several of one name the last. Of another kind of body none."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    said = request.headers.get("content-type", "")
+    kind = said.partition(";")[0].strip().lower()
     body = b""
     async for part in request.stream():
         body += part
-        if len(body) > LARGEST_FORM:
+        if len(body) > largest:
             raise TooLarge
+    if kind == "multipart/form-data":
+        return upload.fields(body, said)
     if kind != "application/x-www-form-urlencoded":
         return {}
     try:

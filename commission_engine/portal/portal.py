@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from commission_engine import logs
-from commission_engine.book import facts
+from commission_engine.book import facts, runs
 from commission_engine.book.connect import Connection, Engine
 from commission_engine.book.doors import NOBODY, Doors, Who
 from commission_engine.doorway import Doorway
@@ -23,6 +24,8 @@ from commission_engine.settings import Settings
 
 SIGN_IN_BYTES = 32
 """Of chance in every cookie, link and token: 256 bits."""
+MOST_REMEMBERED = 1_000
+T = TypeVar("T")
 
 
 def seconds() -> int:
@@ -46,7 +49,10 @@ class Portal:
     clock: Callable[[], int] = seconds
     tell: Callable[[Mapping[str, str]], None] = lambda payload: None
     pages: Sequence[Page] = ()
+    at_work: set[str] = field(default_factory=set)
+    """What this server has started and waits for, by name (see `started`)."""
     _plans: dict[int, Plan] = field(default_factory=dict)
+    _remembered: dict[str, tuple[int, Any]] = field(default_factory=dict)
 
     @cached_property
     def doorway(self) -> Doorway:
@@ -77,6 +83,17 @@ class Portal:
         if version not in self._plans:
             self._plans[version] = facts.plan_of(connection, version)
         return self._plans[version]
+
+    def remembered(self, connection: Connection, about: str, count: Callable[[], T]) -> T:
+        """What `count` gives, which looks at many rows: done again only where the book has learned
+        something since."""
+        known = runs.last_intake(connection)
+        before = self._remembered.get(about)
+        if before is None or before[0] != known:
+            if len(self._remembered) >= MOST_REMEMBERED:
+                self._remembered.clear()
+            before = self._remembered[about] = (known, count())
+        return cast(T, before[1])
 
     def note(self, who: Who, what: str, about: str = "") -> None:
         """Keep what happened at the door, and log it."""

@@ -47,8 +47,14 @@ def templates() -> Environment:
         auto_reload=False,
     )
     made.filters["visible"] = visible
+    made.filters["lines_visible"] = lines_visible
     made.globals["address"] = address
     return made
+
+
+def lines_visible(text: str) -> str:
+    """Of a text of several lines each as `visible` has it."""
+    return "\n".join(visible(line) for line in text.splitlines())
 
 
 def page(asked: Asked, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:

@@ -1,0 +1,22 @@
+"""Pages for those who run the nights: runs, refused rows, the plan, holds, corrections, the tree,
+and who changed what."""
+
+from commission_engine.portal.operators import (
+    audit,
+    corrections,
+    holds,
+    plan,
+    refused,
+    runs,
+    tree,
+)
+
+PAGES = (
+    *runs.PAGES,
+    *refused.PAGES,
+    *plan.PAGES,
+    *holds.PAGES,
+    *corrections.PAGES,
+    *tree.PAGES,
+    *audit.PAGES,
+)

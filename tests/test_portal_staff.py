@@ -1,0 +1,362 @@
+"""What operators and finance do on the portal's pages: each as the command does it, by whoever has
+signed in."""
+
+import re
+import time
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+from portal_world import World, commission, make_book, name_of, secrets_of, world_at
+from starlette.testclient import TestClient
+
+from commission_engine.book.connect import connect, reading
+from commission_engine.book.doors import STAFF, Who
+from commission_engine.book.lock import working
+from commission_engine.identity import Identity, account, signed_in
+from commission_engine.portal.gate import LARGEST_FORM
+from commission_engine.portal.operators.refused import LARGEST
+from commission_engine.portal.portal import form_token, new_secret
+from commission_engine.portal.upload import MOST_FIELDS, fields
+
+BAD = """\
+event_id,affiliate_id,occurred_at,amount,currency
+x1,a01,2026-02-20,"12,50",USD
+x2,a02,2026-02-20,1.234,USD
+"""
+STATEMENT = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"><BkToCstmrStmt><Stmt>
+<Id>2026-7</Id><Acct><Id><IBAN>DE02120300000000202051</IBAN></Id></Acct>
+<Bal><Tp><CdOrPrtry><Cd>OPBD</Cd></CdOrPrtry></Tp>
+<Amt Ccy="USD">100.00</Amt><CdtDbtInd>CRDT</CdtDbtInd></Bal>
+<Bal><Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp>
+<Amt Ccy="USD">93.00</Amt><CdtDbtInd>CRDT</CdtDbtInd></Bal>
+<Ntry><Amt Ccy="USD">7.00</Amt><CdtDbtInd>DBIT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>
+<BookgDt><Dt>2026-03-02</Dt></BookgDt><AcctSvcrRef>B-1</AcctSvcrRef>
+<NtryDtls><TxDtls><RltdPties><Cdtr><Pty><Nm>Somebody Else</Nm></Pty></Cdtr></RltdPties></TxDtls>
+</NtryDtls></Ntry></Stmt></BkToCstmrStmt></Document>
+"""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The programme with two persons for payouts, one payout that is held, and refused rows; otto
+    ran its nights, and has an account."""
+    folder = tmp_path_factory.mktemp("staff")
+    url = f"sqlite:///{folder / 'commission.db'}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COMMISSION_BOUNDS_PAYOUT", "USD=120.00")
+        make_book(folder, url)
+        patch.chdir(folder)
+        Path("bad.csv").write_text(BAD, "utf-8")
+        with pytest.raises(AssertionError, match=r"bad\.csv --database \S+: 3"):
+            commission("import", "earnings", "bad.csv", "--database", url)
+        commission("run", "--date", "2026-02-28", "--as", "otto", "--database", url)
+        for name, role in (("otto", "checker"), ("omar", "operator")):
+            commission("users", "add", name, "--role", role, "--database", url)
+    made = world_at(url, folder, payouts_approval="two-person")
+    yield made
+    made.portal.doors.close()
+    made.portal.engine.dispose()
+
+
+def named(world: World, name: str) -> TestClient:
+    """A browser in which this account has signed in."""
+    secret = new_secret()
+    world.portal.doors.begin(secret, Who(STAFF, name), world.now, world.now + 3600)
+    client = world.anybody()
+    client.cookies.set(world.portal.cookie, secret)
+    return client
+
+
+def send(client: TestClient, path: str, **fields: str) -> tuple[int, str]:
+    """What is answered to a form: the status, and where it leads, or what it says."""
+    token = form_token(client.cookies["commission"])
+    response = client.post(path, data={"form_token": token, **fields})
+    return response.status_code, response.headers.get("location") or words(response.text)
+
+
+def shows(client: TestClient, path: str) -> str:
+    response = client.get(path)
+    assert response.status_code == 200, path
+    return words(response.text)
+
+
+def words(page: str) -> str:
+    """The text of a page."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def hidden(page: str, name: str) -> str:
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    assert found, name
+    return unescape(found[1])
+
+
+def test_an_operator_mends_refused_rows(world: World) -> None:
+    client = world.of("operator")
+    assert "bad.csv:2 bad_amount amount '12,50' is not an amount" in shows(client, "/refused")
+    rows = {"row-1": "1", "row-2": "1"}
+    token = {"form_token": form_token(client.cookies["commission"])}
+    assert client.post("/refused/file", data=token | rows).content == BAD.encode()
+    assert "12,50" in client.post("/refused/mend", data=token | rows).text
+    half = BAD.replace('"12,50"', "12.50")
+    preview = client.post("/refused/mended", data=token | {"kind": "earnings", "rows": half})
+    assert "2 read = 1 accepted + 0 duplicate + 1 rejected. Nothing was kept" in words(preview.text)
+    assert "3 amount too_many_decimals '1.234' has 3 decimals where USD has 2" in words(
+        preview.text
+    )
+    looked_at = hidden(preview.text, "looked_at")
+    whole = half.replace("1.234", "1.23").replace("\n", "\r\n")
+    other = {"kind": "earnings", "rows": whole, "looked_at": looked_at, "import": "1"}
+    changed = client.post("/refused/mended", data=token | other)
+    assert "not those that were looked at" in words(changed.text)
+    assert "bad.csv:2 bad_amount" in shows(client, "/refused")
+    assert "waits" in shows(client, "/refused?code=bad_amount")
+    file = {"file": ("mended.csv", whole.encode(), "text/csv")}
+    uploaded = client.post(
+        "/refused/mended", data=token | {"kind": "earnings", "rows": ""}, files=file
+    )
+    agreed = hidden(uploaded.text, "looked_at")
+    assert agreed == hidden(changed.text, "looked_at")
+    sure = {"looked_at": agreed, "import": "1", "kind": "earnings", "rows": whole}
+    done = client.post("/refused/mended", data=token | sure)
+    assert done.headers["location"].endswith("&accepted=2&duplicate=0&rejected=0")
+    assert "mended" in shows(client, "/refused?code=bad_amount")
+    assert "the-operator (signed in at" in shows(client, "/audit?what=import+earnings")
+    none = send(client, "/refused/mended", kind="earnings", rows="a,b\n1,2")
+    assert none[0] == 400
+    assert "the mended rows: line 1 has no columns 'event_id', 'affiliate_id'" in none[1]
+
+
+def test_a_form_with_a_file_is_taken_apart_or_is_none() -> None:
+    said = "multipart/form-data; boundary=xy"
+    part = "--xy\r\nContent-Disposition: form-data; name={}\r\n\r\n{}\r\n"
+    good = (
+        part.format('"a"', "1\r\n--x") + part.format('"b"; filename="--xy"', "x,y\n\x00") + "--xy--"
+    )
+    assert fields(good.encode(), said) == {"a": "1\r\n--x", "b": "x,y\n\x00"}
+    assert fields(good.encode(), 'multipart/form-data; boundary="xy"')["a"] == "1\r\n--x"
+    twice = part.format('"a"', "1") + part.format('"a"; filename=""', "") + "--xy--"
+    assert fields(twice.encode(), said) == {"a": "1"}
+    assert fields(part.format('"a"', "\xff").encode("latin-1") + b"--xy--", said) == {"a": "\udcff"}
+    for body in ("", "--xy", "--xy--", "no boundary", part.format("a", "1"), "--xy\r\n\r\n1"):
+        assert fields(body.encode(), said) == {}
+    for kind in ("multipart/form-data", "multipart/form-data; boundary=", f"{said}{'y' * 90}"):
+        assert fields(good.encode(), kind) == {}
+    many = "".join(part.format(f'"{n}"', "1") for n in range(MOST_FIELDS + 9))
+    assert len(fields(many.encode(), said)) == MOST_FIELDS
+
+
+def test_who_has_not_signed_in_cannot_send_much(world: World) -> None:
+    rows = {"rows": "x" * (LARGEST_FORM + 1), "kind": "earnings"}
+    assert world.anybody().post("/refused/mended", data=rows).status_code == 413
+    client = world.of("operator")
+    assert client.post("/refused/mended", data=_token(client) | rows).status_code == 400
+    rows["rows"] = "x" * (LARGEST + 1)
+    assert client.post("/refused/mended", data=_token(client) | rows).status_code == 413
+
+
+def test_two_people_approve_and_what_is_paid_is_proved(world: World) -> None:
+    otto, carla, maker = named(world, "otto"), world.of("checker"), world.of("maker")
+    settlement = {"date": "2026-02-28"}
+    look = otto.post("/payouts/approve", data=settlement | _token(otto)).text
+    batch = hidden(look, "hash")
+    sure = settlement | {"hash": batch, "sure": "1"}
+    status, said = send(otto, "/payouts/approve", **sure)
+    assert status == 400
+    assert "otto ran the night of 2026-02-28 (as otto (as given by" in said
+    assert "so somebody else has to approve its payouts" in said
+    assert send(maker, "/payouts/approve", **sure)[0] == 403
+    unseen = send(carla, "/payouts/approve", **settlement, sure="1")
+    assert unseen[0] == 400
+    assert "nothing was looked at" in unseen[1]
+    stale = send(carla, "/payouts/approve", **(sure | {"hash": "0" * 64}))
+    assert stale[0] == 400
+    assert "is not what was looked at as 0000000000000000" in stale[1]
+    assert send(carla, "/payouts/approve", **sure) == (303, f"/batches/{batch}")
+    assert send(carla, "/payouts/approve", **sure) == (303, f"/batches/{batch}")  # once
+    assert "approved" in shows(maker, f"/batches/{batch}")
+    assert "the-checker (signed in at" in shows(maker, "/payouts")
+
+    first = re.search(r"po-20260228-[0-9a-v]{16}", maker.get(f"/batches/{batch}").text)
+    assert first
+    lost = send(maker, "/payouts/reject", **{first[0]: "1", "reason": "a doubt"})[1]
+    assert "other payouts of the same batch is gone with it" in lost
+    assert "approved" in shows(maker, f"/batches/{batch}?status=approved")
+
+    foreseen = send(maker, "/payouts/export", format="csv")[1]
+    assert f"payments-{batch[:16]}.csv" in foreseen
+    assert "Nothing was exported yet" in shows(maker, "/payments")
+    assert send(maker, "/payouts/export", format="csv", sure="1") == (303, "/payments")
+    listed = maker.get("/payments").text
+    place = re.search(r'href="(/payments/\d+)"', listed)
+    assert place
+    (path,) = (world.folder / "out" / "payments").iterdir()
+    sent = maker.get(place[1])
+    assert sent.content == path.read_bytes()
+    assert sent.headers["content-disposition"] == f'attachment; filename="{path.name}"'
+    assert world.of("operator").get(place[1]).status_code == 403
+    proper = path.read_bytes()
+    path.write_bytes(proper.replace(b"USD", b"EUR"))
+    refused = maker.get(place[1])
+    assert refused.status_code == 500
+    assert "is not as it was written" in words(refused.text)
+    path.write_bytes(proper)
+
+    failed = {first[0]: "1", "to": "failed", "reason": ""}
+    assert "--reason is empty" in send(maker, "/payouts/mark", **failed)[1]
+    paid = {"batch": batch, "to": "paid", "reason": "B-17"}
+    assert "Nothing was changed yet" in send(maker, "/payouts/mark", **paid)[1]
+    assert send(maker, "/payouts/mark", **paid, sure="1")[0] == 303
+    assert "paid" in shows(maker, "/settlements/2026-02-28?status=paid")
+    assert _verified(world)
+
+
+def _token(client: TestClient) -> dict[str, str]:
+    return {"form_token": form_token(client.cookies["commission"])}
+
+
+def _verified(world: World) -> bool:
+    said = commission("verify", "--out", str(world.folder / "out"), "--database", world.url)
+    return "all agree" in said
+
+
+def test_who_has_signed_in_is_one_person_whatever_the_server_runs_as() -> None:
+    carla, dora = (signed_in(name, account()) for name in ("carla", "dora"))
+    cases = {
+        (carla, dora): False,
+        (carla, carla): True,
+        (carla, account()): False,
+        (carla, f"Carla (as given by {account()})"): True,
+        (carla, "carla@elsewhere"): True,
+        (dora, f"carla (as given by {account()})"): False,
+    }
+    for (one, other), same in cases.items():
+        assert Identity.of(one).same_person(Identity.of(other)) is same, (one, other)
+        assert Identity.of(other).same_person(Identity.of(one)) is same, (other, one)
+
+
+def test_a_correction_needs_somebody_else(world: World) -> None:
+    operator, omar = world.of("operator"), named(world, "omar")
+    form = {"affiliate_id": "a03", "amount": "5.00", "currency": "USD", "reason": "goodwill"}
+    assert "A second person has to approve it" in send(operator, "/corrections", **form)[1]
+    assert "Nothing waits" in shows(operator, "/corrections")
+    assert send(operator, "/corrections", **form, sure="1") == (303, "/corrections?done=proposal+1")
+    own = send(operator, "/corrections/1", approve="1")
+    assert own[0] == 400
+    assert "a second person has to approve it" in own[1]
+    assert "there is no affiliate 'nobody'" in send(
+        operator, "/corrections", **(form | {"affiliate_id": "nobody"})
+    )[1]  # fmt: skip
+    assert send(omar, "/corrections/1", approve="1")[0] == 303
+    assert "approved at" in shows(world.of("auditor"), "/corrections?all=1")
+
+
+def test_what_is_held_is_let_go_with_a_reason(world: World) -> None:
+    client = world.of("operator")
+    assert "a00: a payout of $126.60 is more than $120.00" in shows(client, "/holds")
+    assert "1 hold not released: 1" in shows(world.of("maker"), "/month-end?month=2026-01")
+    assert "--reason is empty" in send(client, "/holds/1/release", reason=" ")[1]
+    assert send(world.of("maker"), "/holds/1/release", reason="known")[0] == 403
+    assert send(client, "/holds/1/release", reason="<script>pwned=1</script>")[0] == 303
+    assert "by the-operator (signed in at" in shows(client, "/holds?all=1")
+    for path in ("/holds?all=1", "/audit?what=release", "/audit/1"):
+        assert "<script" not in client.get(path).text
+    assert "was released at" in send(client, "/holds/1/release", reason="again")[1]
+    assert "not released" not in shows(world.of("maker"), "/month-end?month=2026-01")
+
+
+def test_a_move_is_looked_at_and_then_made(world: World) -> None:
+    client, number = world.of("operator"), world.person("a03").number
+    page = shows(client, f"/tree/{number}")
+    assert "1 a01" in page
+    assert "a07" in page
+    form = {"to": "a02", "since": "2027-01-01T00:00:00Z", "reason": "his wish"}
+    assert "a03 : from a01 to a02" in send(client, f"/tree/{number}/move", **form)[1]
+    assert "Nothing was moved" in send(
+        client, f"/tree/{number}/move", **(form | {"to": "a07", "sure": "1"})
+    )[1]  # fmt: skip
+    assert send(client, f"/tree/{number}/move", **form, sure="1") == (303, f"/tree/{number}")
+    assert "1 a02 " in shows(client, f"/tree/{number}")
+    found = client.get("/tree?q=a1").text
+    assert re.findall(r">(a\d\d)</a>", found) == [f"a1{n}" for n in range(10)]
+
+
+def test_support_reads_no_names_anywhere(world: World) -> None:
+    client = world.of("support")
+    number = world.person("a01").number
+    for path in ("/plan", "/tree?q=a", f"/tree/{number}", f"/affiliates/{number}/account"):
+        text = client.get(path).text
+        for whose in ("a01", "a03", "a04"):
+            assert name_of(whose) not in text
+            assert secrets_of(whose)[0] not in text
+    for path in ("/runs", "/refused", "/audit", "/settlements", "/payments", "/bank", "/exports"):
+        assert client.get(path).status_code == 403, path
+
+
+def test_a_run_that_a_page_starts_is_a_process_of_its_own(world: World) -> None:
+    client = world.of("operator")
+    held = working(connect(world.url), "root@elsewhere (process 7, run 2026-03-01)", "just now")
+    with held:
+        said = send(client, "/runs/start", date="2026-03-01")
+        assert said[0] == 409
+        assert "the book is in use: root@elsewhere (process 7" in said[1]
+        assert "root@elsewhere" in shows(client, "/runs")
+        assert send(client, "/corrections", affiliate_id="a03", amount="1", currency="USD",
+                    reason="x")[0] == 409  # fmt: skip
+    place = send(client, "/runs/start", date="2026-03-01")[1]
+    last = _ends(client, place)
+    assert "$ commission run --date 2026-03-01 --as=the-operator" in last
+    assert "files: " in last
+    assert "Done." in last
+    assert "completed" in last
+    assert "writing files" in last  # its stages, from the book
+    assert "the-operator (as given by" in shows(client, "/runs/2026-03-01")
+    table = client.get("/runs/2026-03-01/files/lines.csv")
+    assert table.content == (world.folder / "out/2026-03-01/lines.csv").read_bytes()
+    with reading(world.portal.engine) as book:
+        assert world.portal.plan(book)
+
+
+def _ends(client: TestClient, place: str) -> str:
+    """The page of what was started, once it has ended; until then it loads itself anew."""
+    for _ in range(600):
+        response = client.get(place)
+        assert response.status_code == 200, place
+        said = words(response.text)
+        if "[exit " in said:
+            assert "refresh" not in response.headers
+            return said
+        assert response.headers["refresh"] == "3"
+        time.sleep(0.1)
+    pytest.fail(f"{place} has not ended: {said}")
+
+
+def test_exports_and_closings_are_started_and_then_taken(world: World) -> None:
+    maker = world.of("maker")
+    export = send(maker, "/exports", table="payouts", format="csv", **{"from": "", "to": ""})[1]
+    close = send(maker, "/month-end/close", month="2026-01", trial="1")[1]
+    assert "Done." in _ends(maker, export)
+    (name,) = re.findall(r'href="/exports/([^"]+)"', maker.get("/exports").text)
+    page = maker.get(f"/exports/{name}").text
+    (path,) = (world.folder / "out/exports" / name).glob("*.csv")
+    assert maker.get(f"/exports/{name}/{path.name}").content == path.read_bytes()
+    assert path.name in page
+    assert maker.get(f"/exports/{name}/../../../commission.db").status_code == 404
+    assert "$ commission close 2026-01 --as=the-maker --dry-run" in _ends(maker, close)
+
+
+def test_what_a_bank_said_is_decided(world: World) -> None:
+    statement = world.folder / "statement.xml"
+    statement.write_text(STATEMENT, "utf-8")
+    commission("reconcile", str(statement), "--as", "otto", "--database", world.url)
+    maker = world.of("maker")
+    assert "$7.00 Somebody Else" in shows(maker, "/bank")
+    assert send(maker, "/bank/1")[0] == 400
+    assert "--reason is empty" in send(maker, "/bank/1", word="ignore")[1]
+    assert send(maker, "/bank/1", word="not ours") == (303, "/bank/1")
+    assert "not ours at" in shows(maker, "/bank/1")
+    assert "No entry waits" in shows(maker, "/bank")
