@@ -159,6 +159,22 @@ def test_a_statement_comes_as_it_was_published(world: World) -> None:
     elsewhere.close()
 
 
+@pytest.mark.parametrize("form", ["pdf", "html"])
+def test_a_statement_is_rendered_as_the_command_renders_it(world: World, form: str) -> None:
+    name = statement_of("a01")
+    answer = world.of("a01").get(f"/statements/{name}/{form}")
+    assert (answer.status_code, answer.headers["content-disposition"]) == (
+        200, f'attachment; filename="{name}.{form}"',
+    )  # fmt: skip
+    words = ("statements", "render", "--affiliate", "a01", "--date", RUNS[0], "--format", form)
+    out = world.folder / f"rendered-{form}"
+    commission(*words, "--out", str(out), "--database", world.url)
+    (made,) = out.rglob(f"*.{form}")
+    assert answer.content == made.read_bytes()
+    support = world.of("support").get(f"/affiliates/1/statements/{name}/{form}")
+    assert support.status_code in (403, 404)
+
+
 @pytest.mark.parametrize("how", ["changed", "link", "manifest"])
 def test_a_file_that_was_changed_is_refused_and_told(world: World, how: str) -> None:
     name, told = statement_of("a01"), list[Mapping[str, str]]()

@@ -139,11 +139,17 @@ class Page:
 
 
 def about(
-    own: str, answer: Answer, *, menu: str = "", limit: Limit | None = None, heavy: bool = False
+    own: str,
+    answer: Answer,
+    *,
+    menu: str = "",
+    limit: Limit | None = None,
+    heavy: bool = False,
+    looks: frozenset[Role] = LOOKS,
 ) -> tuple[Page, Page]:
-    """A page of an affiliate, twice: at `own` for himself, below his number for the staff."""
+    """A page of an affiliate, twice: at `own` for himself, below his number for `looks`."""
     there = f"/affiliates/{{number:int}}{own}"
     return (
         Page(own, answer, OWN, about="own", menu=menu, limit=limit, heavy=heavy),
-        Page(there, answer, LOOKS, about="path", limit=limit, heavy=heavy),
+        Page(there, answer, looks, about="path", limit=limit, heavy=heavy),
     )

@@ -11,18 +11,25 @@ from pathlib import Path
 
 import polars as pl
 
-from commission_engine.book import facts, runs, single, views
-from commission_engine.book.lines import where_kept
+from commission_engine.book import runs
+from commission_engine.book.lines import LineStore, where_kept
 from commission_engine.calendar import Day, date_of
-from commission_engine.further import came_back
 from commission_engine.portal.access import Asked
 from commission_engine.problems import OutOfBalance
 from commission_engine.publish import text
 from commission_engine.publish.documents import documents_table
-from commission_engine.publish.files import with_payout_id, with_statement_id
-from commission_engine.publish.record import Record, RunLines
+from commission_engine.statements.content import StatementContent, statement_content
+from commission_engine.statements.gather import Settlement
+from commission_engine.statements.html import render_html
+from commission_engine.statements.look import Look
+from commission_engine.statements.pdf import render_pdf
+from commission_engine.statements.privacy import Privacy
 
-FORMATS: Mapping[str, str] = {"csv": "text/csv; charset=utf-8"}
+FORMATS: Mapping[str, str] = {
+    "pdf": "application/pdf",
+    "html": "text/html; charset=utf-8",
+    "csv": "text/csv; charset=utf-8",
+}
 """The formats that can be asked for, and their types."""
 
 
@@ -79,41 +86,32 @@ def _read(path: Path) -> bytes | None:
 
 def _csv(asked: Asked, day: Day) -> bytes:
     """As the settlement writes it (`publish.documents`), of one affiliate alone."""
-    record = record_of_one(asked, day)
-    table = documents_table(record, pl.Series([asked.of.affiliate_id]))
+    whose = pl.Series([asked.of.affiliate_id])
+    settlement = Settlement.of(asked.book, day, _store(asked))
+    record = settlement.record(whose, pl.Series([asked.of.number]))
+    table = documents_table(record, whose)
     return text.csv(table.drop("affiliate_id", "statement_id"))
 
 
-MAKERS: Mapping[str, Callable[[Asked, Day], bytes]] = {"csv": _csv}
+def _pdf(asked: Asked, day: Day) -> bytes:
+    return render_pdf(_content(asked, day), Look.of(asked.portal.settings.statements))
 
 
-def record_of_one(asked: Asked, day: Day) -> Record:
-    """What the documents of the settlement of `day` are made from, as far as one affiliate goes."""
-    book, whose = asked.book, asked.of.affiliate_id
-    completed = runs.completed(book)
-    (done,) = (each for each in completed if each.day == day)
-    plan = facts.plan_of(book, done.plan_version)
-    previous = views.last_settlement(book, day)
-    store = where_kept(book, asked.portal.settings.lines_store.value)
-    nobody = pl.DataFrame()
-    back = came_back(book, completed, previous, day).filter(pl.col("affiliate_id") == whose)
-    stated = views.statements(
-        book, *views.between(views.STATEMENT, day, day), views.of_affiliate(views.STATEMENT, whose)
-    )
-    first = None if previous is None else previous + 1
-    return Record(
-        lines=RunLines(day, plan, (), 0, pl.Series([], dtype=pl.String), nobody),
-        plan_hash=done.plan_hash,
-        engine_version=done.engine_version,
-        settles=done.settles,
-        outputs=done.outputs,
-        figures=done.figures,
-        entries=nobody,
-        statements=with_statement_id(stated, plan),
-        payouts=nobody,
-        refusals=nobody,
-        period_lines=lambda ids: views.lines_of(book, ids, first, day, store),
-        labels=lambda ids: views.labels(book, ids, done.intake),
-        returned=with_payout_id(back, plan),
-        reasons=lambda ids: single.reasons(book, ids),
-    )
+def _html(asked: Asked, day: Day) -> bytes:
+    look = Look.of(asked.portal.settings.statements)
+    return render_html(_content(asked, day), look).encode()
+
+
+def _content(asked: Asked, day: Day) -> StatementContent:
+    """As `commission statements render` has it."""
+    plan = asked.portal.plan(asked.book)
+    privacy = Privacy.of(plan.name if plan else "", asked.portal.environment)
+    which = day, asked.of.affiliate_id
+    return statement_content(asked.book, which, privacy, _store(asked))
+
+
+def _store(asked: Asked) -> LineStore:
+    return where_kept(asked.book, asked.portal.settings.lines_store.value)
+
+
+MAKERS: Mapping[str, Callable[[Asked, Day], bytes]] = {"csv": _csv, "html": _html, "pdf": _pdf}

@@ -1,7 +1,7 @@
 """An affiliate's statements: all of them, one of them, and as a file."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
 
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from commission_engine.book import readers
 from commission_engine.book.readers import Statement
 from commission_engine.calendar import Day, day_of
-from commission_engine.portal.access import Asked, Nothing, about
+from commission_engine.portal.access import LOOKS, Asked, Nothing, Role, about
 from commission_engine.portal.account import STATES
 from commission_engine.portal.amounts import day_in, iso, shown
 from commission_engine.portal.documents import FORMATS, document
@@ -31,7 +31,7 @@ def statements(asked: Asked) -> Response:
     ids = ids_of(_programme(asked), asked.of.affiliate_id, found)
     rows = [{"id": id_, **said(each)} for id_, each in zip(ids, found, strict=True)]
     more = iso(found[-1].run_day) if len(found) >= A_PAGE else ""
-    return page(asked, "statements.html", statements=rows, more=more, formats=FORMATS)
+    return page(asked, "statements.html", statements=rows, more=more, formats=_formats(asked))
 
 
 def statement(asked: Asked) -> Response:
@@ -47,8 +47,12 @@ def statement(asked: Asked) -> Response:
     shown_ = [{**said(each), "payout": paid.get(each.currency)} for each in accounts]
     return page(
         asked, "statement.html", id=asked.named("id"), period_to=iso(day), accounts=shown_,
-        formats=FORMATS,
+        formats=_formats(asked),
     )  # fmt: skip
+
+
+def _formats(asked: Asked) -> Collection[str]:
+    return () if asked.visitor.masked else FORMATS
 
 
 def download(asked: Asked) -> Response:
@@ -120,5 +124,12 @@ def said(each: Statement) -> dict[str, Any]:
 PAGES = (
     *about("/statements", statements, menu="Statements"),
     *about("/statements/{id}", statement),
-    *about("/statements/{id}/{format}", download, limit=DOWNLOADS, heavy=True),
+    # Documents name people, so those who see nobody's name have none.
+    *about(
+        "/statements/{id}/{format}",
+        download,
+        limit=DOWNLOADS,
+        heavy=True,
+        looks=LOOKS - {Role.SUPPORT},
+    ),
 )

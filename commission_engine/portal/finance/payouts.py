@@ -2,7 +2,7 @@
 dry run of the command, and done when it is sent once more."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +109,22 @@ def _stepped(
     )  # fmt: skip
 
 
+def _amount(row: Mapping[str, Any]) -> str:
+    """What a payout is, and what it is paid as where that is in another currency."""
+    amount = shown(row["amount_minor"], row["code"], row["decimals"])
+    if row["paid_code"] == row["code"]:
+        return amount
+    paid = shown(row["paid_minor"], row["paid_code"], row["paid_decimals"])
+    return f"{amount}, paid as {paid}"
+
+
 def _rows(found: pl.DataFrame) -> list[dict[str, str]]:
     return [
         {
             "id": row["payout_id"], "affiliate_id": row["affiliate_id"],
             "name": row.get("name", ""), "standing": row.get("standing", ""),
             "date": date_of(row["run_day"]).isoformat(), "why": row.get("why", ""),
-            "amount": shown(row["amount_minor"], row["code"], row["decimals"]),
+            "amount": _amount(row),
         }
         for row in found.head(SHOWN).iter_rows(named=True)
     ]  # fmt: skip
