@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # as many processes as cores run tests already
@@ -26,6 +27,9 @@ from program import Program, program_in
 
 from commission_engine.book.connect import connect, migrate
 from commission_engine.settings import PREFIX
+
+if TYPE_CHECKING:
+    from portal_world import World
 
 Fresh = Callable[[], AbstractContextManager[str]]
 """A new, migrated, empty book: its URL, until the end of the block."""
@@ -227,3 +231,25 @@ def commission(
 ) -> Program:
     """The program in an empty folder with a fresh book, on both databases in turn."""
     return program_in(tmp_path, database_url, monkeypatch, capsys)
+
+
+@pytest.fixture(scope="session")
+def portal_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the book of tests/portal_world.py, commission.db, and its files; to be read."""
+    from portal_world import make_book
+
+    folder = tmp_path_factory.mktemp("portal")
+    make_book(folder, f"sqlite:///{folder / 'commission.db'}")
+    return folder
+
+
+@pytest.fixture
+def world(portal_book: Path, tmp_path: Path) -> Iterator["World"]:
+    """A portal over a copy of that book."""
+    from portal_world import world_at
+
+    folder = tmp_path / "portal"
+    shutil.copytree(portal_book, folder)
+    made = world_at(f"sqlite:///{folder / 'commission.db'}", folder)
+    yield made
+    made.close()

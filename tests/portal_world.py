@@ -5,15 +5,22 @@ Everybody's name, address and orders have words in them that nobody else may rea
 
 import contextlib
 import io
+import socket
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import uvicorn
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from commission_engine.__main__ import main
 from commission_engine.book.connect import for_readers, reading
-from commission_engine.book.doors import AFFILIATE, STAFF, Doors, Who
+from commission_engine.book.doors import AFFILIATE, STAFF, Doors, Token, Who
 from commission_engine.book.readers import Person, person_of
 from commission_engine.portal.app import application
 from commission_engine.portal.portal import Portal, new_secret
@@ -56,6 +63,11 @@ def status_of(affiliate: str) -> str:
 def secrets_of(affiliate: str) -> tuple[str, ...]:
     """What only this affiliate, and the staff, may read: his address and the ids of his orders."""
     return f"{affiliate}-mail@example.com", f"order-{affiliate}-1", f"order-{affiliate}-2"
+
+
+def line_of(affiliate: str) -> str:
+    """The id of a line that the first run paid him: level 1, of the first whom he referred."""
+    return f"order-a{2 * int(affiliate[1:]) + 1:02}-1.1"
 
 
 def name_of(affiliate: str) -> str:
@@ -122,9 +134,16 @@ class World:
     portal: Portal
     now: int = NOW
 
+    def close(self) -> None:
+        self.portal.doors.close()
+        self.portal.engine.dispose()
+
     def anybody(self) -> TestClient:
         """A browser that nobody has signed in with."""
-        return TestClient(application(self.portal), base_url=URL, follow_redirects=False)
+        return TestClient(self.app(), base_url=URL, follow_redirects=False)
+
+    def app(self) -> Starlette:
+        return application(self.portal)
 
     def of(self, who: str) -> TestClient:
         """A browser in which an affiliate ("a03"), or an account by its role, has signed in."""
@@ -135,11 +154,39 @@ class World:
         client.cookies.set(self.portal.cookie, secret)
         return client
 
+    def program_of(self, affiliate: str) -> TestClient:
+        """A program with a token of an affiliate, without a cookie."""
+        secret = new_secret()
+        token = Token(new_secret(), affiliate, "test", self.now, self.now + 3600)
+        self.portal.doors.add_token(token, secret)
+        client = self.anybody()
+        client.headers["Authorization"] = f"Bearer {secret}"
+        return client
+
     def person(self, affiliate: str) -> Person:
         with reading(self.portal.engine) as book:
             found = person_of(book, affiliate)
         assert found
         return found
+
+
+@contextmanager
+def served(world: World) -> Iterator[str]:
+    """The portal on a port of this machine, as `commission serve` has it: its address."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    world.portal.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    config = uvicorn.Config(world.app(), log_config=None, lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield world.portal.url
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
 
 
 def world_at(url: str, folder: Path, **settings: object) -> World:

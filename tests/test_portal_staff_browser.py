@@ -18,7 +18,7 @@ import pytest
 import series
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
-from portal_world import commission, make_book
+from portal_world import commission
 
 from commission_engine.book.connect import connect, reading
 from commission_engine.book.runs import completed
@@ -76,11 +76,11 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(portal_book: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """The programme with two persons for payouts; otto, a checker, ran its last night."""
-    folder = tmp_path_factory.mktemp("desk")
+    folder = tmp_path_factory.mktemp("desk") / "portal"
+    shutil.copytree(portal_book, folder)
     url = f"sqlite:///{folder / 'commission.db'}"
-    make_book(folder, url)
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as made:
         patch.setenv("COMMISSION_PAYOUTS_APPROVAL", "two-person")
         patch.chdir(folder)
