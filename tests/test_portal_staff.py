@@ -2,13 +2,14 @@
 signed in."""
 
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
 import pytest
-from portal_world import World, commission, make_book, name_of, secrets_of, world_at
+from portal_world import World, commission, name_of, secrets_of, world_at
 from starlette.testclient import TestClient
 
 from commission_engine.book.connect import connect, reading
@@ -41,14 +42,14 @@ STATEMENT = """\
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(portal_book: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The programme with two persons for payouts, one payout that is held, and refused rows; otto
-    ran its nights, and has an account."""
-    folder = tmp_path_factory.mktemp("staff")
+    ran its last night, and has an account."""
+    folder = tmp_path_factory.mktemp("staff") / "portal"
+    shutil.copytree(portal_book, folder)
     url = f"sqlite:///{folder / 'commission.db'}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMMISSION_BOUNDS_PAYOUT", "USD=120.00")
-        make_book(folder, url)
         patch.chdir(folder)
         Path("bad.csv").write_text(BAD, "utf-8")
         with pytest.raises(AssertionError, match=r"bad\.csv --database \S+: 3"):
@@ -58,8 +59,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             commission("users", "add", name, "--role", role, "--database", url)
     made = world_at(url, folder, payouts_approval="two-person")
     yield made
-    made.portal.doors.close()
-    made.portal.engine.dispose()
+    made.close()
 
 
 def named(world: World, name: str) -> TestClient:
@@ -258,7 +258,7 @@ def test_a_correction_needs_somebody_else(world: World) -> None:
 def test_what_is_held_is_let_go_with_a_reason(world: World) -> None:
     client = world.of("operator")
     assert "a00: a payout of $126.60 is more than $120.00" in shows(client, "/holds")
-    assert "1 hold not released: 1" in shows(world.of("maker"), "/month-end?month=2026-01")
+    assert "1 hold not released: 1" in shows(world.of("maker"), "/month-end?month=2026-02")
     assert "--reason is empty" in send(client, "/holds/1/release", reason=" ")[1]
     assert send(world.of("maker"), "/holds/1/release", reason="known")[0] == 403
     assert send(client, "/holds/1/release", reason="<script>pwned=1</script>")[0] == 303
@@ -266,7 +266,7 @@ def test_what_is_held_is_let_go_with_a_reason(world: World) -> None:
     for path in ("/holds?all=1", "/audit?what=release", "/audit/1"):
         assert "<script" not in client.get(path).text
     assert "was released at" in send(client, "/holds/1/release", reason="again")[1]
-    assert "not released" not in shows(world.of("maker"), "/month-end?month=2026-01")
+    assert "not released" not in shows(world.of("maker"), "/month-end?month=2026-02")
 
 
 def test_a_move_is_looked_at_and_then_made(world: World) -> None:
