@@ -99,7 +99,7 @@ def reopen(asked: Asked) -> Response:
 
 
 PAGES = (
-    Page("/month-end", month_end, LOOK, menu="Month-end"),
+    Page("/month-end", month_end, LOOK, menu="Month-end", heavy=True),
     Page("/month-end/close", close, FINANCE, "POST"),
     Page("/month-end/{month}/reopen", reopen, FINANCE, "POST"),
     Page("/month-end/{closing}/{paper}", pack, LOOK, limit=DOWNLOADS),

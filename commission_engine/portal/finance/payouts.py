@@ -244,11 +244,11 @@ def payment(asked: Asked) -> Response:
 
 PAGES = (
     Page("/payouts", payouts, LOOK, menu="Payouts"),
-    Page("/payouts/approve", approve, CHECKER, "POST"),
-    Page("/payouts/withdraw", withdraw, CHECKER, "POST"),
-    Page("/payouts/reject", reject, FINANCE, "POST"),
-    Page("/payouts/mark", marked, FINANCE, "POST"),
-    Page("/payouts/export", exported, MAKER, "POST"),
+    Page("/payouts/approve", approve, CHECKER, "POST", heavy=True),
+    Page("/payouts/withdraw", withdraw, CHECKER, "POST", heavy=True),
+    Page("/payouts/reject", reject, FINANCE, "POST", heavy=True),
+    Page("/payouts/mark", marked, FINANCE, "POST", heavy=True),
+    Page("/payouts/export", exported, MAKER, "POST", heavy=True),
     Page("/payments", payments, LOOK, menu="Files to pay"),
     Page("/payments/{payment}", payment, LOOK, limit=DOWNLOADS),
 )

@@ -73,5 +73,5 @@ def decide(asked: Asked) -> Response:
 PAGES = (
     Page("/corrections", corrections, LOOK, menu="Corrections"),
     Page("/corrections", propose, PROPOSE, "POST"),
-    Page("/corrections/{proposal}", decide, DECIDE, "POST"),
+    Page("/corrections/{proposal}", decide, DECIDE, "POST", heavy=True),
 )
