@@ -12,7 +12,8 @@ MONEY_TESTS := money plan kernel reference ledger buckets facts decide bounds ex
 FEWER := COMMISSION_WORLDS=30 COMMISSION_EXPLAINED_WORLDS=3 COMMISSION_EXPLAINED_CORRECTIONS=1
 
 # Of these `make test` has samples.
-SERIES := crash fuzz planted year audit spark spark_lost spark_night reconcile benchmarks
+SERIES := crash fuzz planted year audit spark spark_lost spark_night reconcile benchmarks \
+	portal_pages portal_api portal_browser
 
 .PHONY: demo test series check bench bench-guard golden clean help
 
