@@ -12,7 +12,8 @@ MONEY_TESTS := money plan kernel reference ledger buckets facts decide bounds ex
 FEWER := COMMISSION_WORLDS=30 COMMISSION_EXPLAINED_WORLDS=3 COMMISSION_EXPLAINED_CORRECTIONS=1
 
 # Of these `make test` has samples.
-SERIES := crash fuzz masses planted true_up year audit guard spark spark_lost spark_night reconcile benchmarks portal_staff_browser
+SERIES := crash fuzz masses planted true_up year audit guard spark spark_lost spark_night reconcile \
+	benchmarks portal_pages portal_browser portal_staff_browser
 
 .PHONY: demo test series check bench bench-guard texts golden clean help
 
