@@ -13,7 +13,7 @@ FEWER := COMMISSION_WORLDS=30 COMMISSION_EXPLAINED_WORLDS=3 COMMISSION_EXPLAINED
 
 # Of these `make test` has samples.
 SERIES := crash fuzz masses planted true_up year audit guard spark spark_lost spark_night reconcile \
-	benchmarks portal_pages portal_browser portal_staff_browser
+	benchmarks portal_pages portal_api portal_browser portal_staff_browser
 
 .PHONY: demo test series check bench bench-guard texts golden clean help
 
