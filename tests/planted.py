@@ -496,7 +496,7 @@ BUGS = (
     Bug(
         "another affiliate's lines",
         "commission_engine/book/lines.py",
-        "where.append(line.c.beneficiary == whose[0])",
+        "where.append(line.c.beneficiary.in_(whose.to_list()))",
         "pass",
         "tests/test_lines_store.py::test_every_home_answers_alike[sqlite-database]",
         "An affiliate reads on his statement what others earn.",

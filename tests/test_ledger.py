@@ -309,14 +309,21 @@ def test_adjustments_have_a_kind_for_each_direction() -> None:
 def test_kinds_and_accounts_have_the_numbers_that_books_hold() -> None:
     assert {each.name: each.value for each in Kind} == {
         "EARNED": 1, "REVERSED": 2, "ADJUSTED": 3, "PAID": 4, "RETURNED": 5, "CREDITED": 6,
+        "CONVERTED_FROM": 7, "CONVERTED_TO": 8, "REVERTED_FROM": 9, "REVERTED_TO": 10,
+        "ROUNDED_UP": 11, "ROUNDED_DOWN": 12,
     }  # fmt: skip
     assert {each.name: each.value for each in Account} == {
         "COMMISSION_EXPENSE": 1, "AFFILIATE_PAYABLE": 2, "PAYOUT_CLEARING": 3,
+        "FX_CLEARING": 4, "FX_ROUNDING": 5,
     }  # fmt: skip
 
 
 def test_what_raises_a_balance_is_credited_to_what_is_owed() -> None:
-    credited = {kind: credit is Account.AFFILIATE_PAYABLE for kind, (_, credit) in SIDES.items()}
+    credited = {
+        kind: sides[1] is Account.AFFILIATE_PAYABLE
+        for kind, sides in SIDES.items()
+        if Account.AFFILIATE_PAYABLE in sides
+    }
     assert dict(RAISES_PAYABLE) == credited
 
 

@@ -40,7 +40,7 @@ def value(rate: Rate) -> Fraction:
 
 def test_the_examples_in_the_documentation_run() -> None:
     ran = doctest.testmod(money)
-    assert ran.attempted == 6
+    assert ran.attempted == 9
     assert ran.failed == 0
 
 
