@@ -40,7 +40,6 @@ TESTS = {
     "plan/change": PLAN,
     "plan/read": PLAN,
     "plan/record": PLAN,
-    "plan/said": ("cli",),
     "plan/terms": (*PLAN, "ledger"),
     "decide/__init__": FRAMES,
     "decide/adjusted": ("kernel",),

@@ -29,7 +29,7 @@ LAYERS = (
     ("holding", "converting", "trail", "further", "metrics"),
     ("imports", "night"),
     ("derive", "payouts", "compare", "corrected", "statements"),
-    ("plan_apply", "moves", "releases", "accounts", "correct", "explain", "dump"),
+    ("plan_apply", "plan_said", "moves", "releases", "accounts", "correct", "explain", "dump"),
     ("folder_import", "replay"),
     ("sources", "finance"),
     ("verify",),

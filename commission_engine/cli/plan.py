@@ -29,9 +29,9 @@ from commission_engine.cli.common import (
 from commission_engine.imports import Circumstances
 from commission_engine.plan.read import ReadPlan, read_plan
 from commission_engine.plan.record import plan_hash, to_record
-from commission_engine.plan.said import amounts_said, caps_said
 from commission_engine.plan.terms import RATE_DAYS, Plan
 from commission_engine.plan_apply import apply_plan
+from commission_engine.plan_said import amounts_said, caps_said
 from commission_engine.problems import UsageError
 
 app = typer.Typer(help="Terms: check a file, apply it, show what holds.", no_args_is_help=True)

@@ -3,8 +3,8 @@
 from starlette.responses import Response
 
 from commission_engine.book import facts, newest
-from commission_engine.plan.said import amounts_said, caps_said, changes_of_terms, differences
 from commission_engine.plan.terms import Plan, Terms
+from commission_engine.plan_said import amounts_said, caps_said, changes_of_terms, differences
 from commission_engine.portal.access import LOOKS, Asked, Nothing, Page
 from commission_engine.portal.amounts import iso
 from commission_engine.portal.paging import A_PAGE, number_in, some, whole
