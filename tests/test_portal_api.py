@@ -35,7 +35,7 @@ def test_the_api_is_as_described(world: World) -> None:
                 continue
 
             @given(operation.as_strategy(mode))
-            @settings(max_examples=EXAMPLES, deadline=None, database=None,
+            @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=True,
                       suppress_health_check=list(HealthCheck))  # fmt: skip
             def as_described(case: schemathesis.Case[Any]) -> None:
                 world.now += 1  # so that it is not asked too often

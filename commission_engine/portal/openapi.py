@@ -10,9 +10,7 @@ AMOUNT: dict[str, Any] = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
 NUMBER: dict[str, Any] = {"type": "integer", "minimum": 0}
 STATEMENT_ID: dict[str, Any] = {"type": "string", "pattern": "^st-[0-9]{8}-[0-9a-v]{16}$"}
 REFERENCE: dict[str, Any] = {"type": "string", "pattern": "^ln-[0-9a-v]{12}$"}
-AFTER: dict[str, Any] = {
-    "type": "string", "pattern": r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])\.[0-9]{1,9}$",
-}  # fmt: skip
+AFTER: dict[str, Any] = {"type": "string", "pattern": r"^[0-9]{1,7}\.[0-9]{1,9}$"}
 LEVEL: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": 9999}
 
 
