@@ -159,6 +159,23 @@ def test_a_statement_comes_as_it_was_published(world: World) -> None:
     elsewhere.close()
 
 
+def test_pages_and_statements_call_everybody_the_same(world: World) -> None:
+    """Also with a key of pseudonyms."""
+    key = {"COMMISSION_STATEMENTS_KEY": "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="}
+    path = f"/statements/{statement_of('a01')}/html"
+
+    def called(path: str) -> set[str]:
+        text = world.of("a01").get(path).text.partition("</style>")
+        return set(re.findall(r"#[0-9a-v]{6,}\b", text[2] or text[0]))
+
+    before = called(path)
+    world.portal.environment = {**world.portal.environment, **key}
+    stated = called(path)
+    assert stated
+    assert stated.isdisjoint(before)
+    assert stated <= called("/referrals")
+
+
 @pytest.mark.parametrize("form", ["pdf", "html"])
 def test_a_statement_is_rendered_as_the_command_renders_it(world: World, form: str) -> None:
     name = statement_of("a01")

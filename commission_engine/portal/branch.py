@@ -64,7 +64,9 @@ class Growing:
     def __init__(self, asked: Asked, plan: Plan, deepest: int) -> None:
         self._asked, self._deepest = asked, deepest
         masked = asked.visitor.masked
-        self._callings = Callings(plan.name, asked.of.affiliate_id, {}, masked)
+        self._callings = Callings(
+            plan.name, asked.of.affiliate_id, {}, masked, asked.portal.pseudonym_key
+        )
         self._now = asked.portal.clock() * 1_000_000
         self._left = MOST
         self.more = 0

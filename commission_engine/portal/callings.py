@@ -6,7 +6,7 @@ reads, so his lines have references of their own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from commission_engine.book.reader_lines import Line
@@ -26,6 +26,8 @@ class Callings:
     names: Mapping[int, str]
     masked: bool = False
     """For eyes that see no names, not even those that the reader sees."""
+    key: bytes = field(default=b"", repr=False)
+    """That of pseudonyms, so that pages and statements call everybody the same."""
 
     def of(self, number: int, affiliate_id: str, level: int) -> str:
         """Of somebody so many levels below the reader."""
@@ -42,7 +44,7 @@ class Callings:
         return said or (self.hidden(affiliate_id) if "@" in affiliate_id else affiliate_id)
 
     def hidden(self, affiliate_id: str) -> str:
-        return "#" + pseudonym(self.programme, self.reader_id, affiliate_id)
+        return "#" + pseudonym(self.programme, self.reader_id, affiliate_id, self.key)
 
     def reference(self, line_id: str) -> str:
         """Of one of the reader's lines: 60 bits of a hash."""

@@ -149,7 +149,9 @@ def callings_of(asked: Asked, found: list[Line]) -> Callings:
     direct = {each.earner for each in found if each.level == 1}
     names = readers.names_of(asked.book, direct)
     masked = asked.visitor.masked
-    return Callings(plan_of(asked).name, asked.of.affiliate_id, names, masked)
+    return Callings(
+        plan_of(asked).name, asked.of.affiliate_id, names, masked, key=asked.portal.pseudonym_key
+    )
 
 
 def row(plan: Plan, callings: Callings, each: Line) -> dict[str, Any]:

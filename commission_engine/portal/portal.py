@@ -21,6 +21,7 @@ from commission_engine.plan.terms import Plan
 from commission_engine.portal.access import Page
 from commission_engine.portal.limits import Limiter
 from commission_engine.settings import Settings
+from commission_engine.statements.privacy import Privacy
 
 SIGN_IN_BYTES = 32
 """Of chance in every cookie, link and token: 256 bits."""
@@ -45,7 +46,7 @@ class Portal:
     doors: Doors
     settings: Settings
     url: str
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     clock: Callable[[], int] = seconds
     tell: Callable[[Mapping[str, str]], None] = lambda payload: None
     pages: Sequence[Page] = ()
@@ -61,6 +62,11 @@ class Portal:
     @cached_property
     def limiter(self) -> Limiter:
         return Limiter(self.clock)
+
+    @property
+    def pseudonym_key(self) -> bytes:
+        """That of statements (COMMISSION_STATEMENTS_KEY); b"" where there is none."""
+        return Privacy.of("", self.environment).key
 
     @property
     def out(self) -> Path:

@@ -93,7 +93,8 @@ def line(plan: Plan, callings: Callings, each: Line) -> dict[str, Any]:
 
 def referrals(asked: Asked) -> Iterator[dict[str, Any]]:
     """The direct ones."""
-    callings = Callings(plan_of(asked).name, asked.of.affiliate_id, {}, asked.visitor.masked)
+    masked, key = asked.visitor.masked, asked.portal.pseudonym_key
+    callings = Callings(plan_of(asked).name, asked.of.affiliate_id, {}, masked, key)
     now, number, after = asked.portal.clock() * 1_000_000, asked.of.number, 0
     while True:
         found = readers.referred(asked.book, number, now, limit=MOST_REFERRED, after=after)
