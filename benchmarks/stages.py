@@ -40,6 +40,7 @@ from commission_engine.calendar import day_of
 from commission_engine.decide.kernel import decide
 from commission_engine.publish import folder as folders
 from commission_engine.publish.files import Ahead
+from commission_engine.published import publish_run
 
 OF_EVENTS = ("reading events",)
 STEPS: tuple[tuple[Any, str, str], ...] = (
@@ -112,7 +113,7 @@ def run(url: str, out: Path, home: str) -> Times:
         outputs = nights.Outputs("none")
         kernel = watcher.timed(decide, "the kernel")
         done = nights.run_night(worker, day, outputs, now, watcher, home, kernel, ahead=ahead)
-        nights.publish_run(engine, done, out, watcher, home, ahead)
+        publish_run(engine, done, out, watcher, home, ahead)
     watcher("")
     return watcher.times
 

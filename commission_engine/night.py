@@ -6,28 +6,25 @@ This is the sentence that the whole program is about; `run_night` is where to st
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from commission_engine import __version__
 from commission_engine.book import (
-    audit,
     caps,
     closings,
     corrections,
     decided,
-    exchange,
     facts,
     holds,
+    letterheads,
     runs,
-    single,
     views,
 )
-from commission_engine.book.connect import Connection, Engine, reading, without_password
+from commission_engine.book.connect import Connection, without_password
 from commission_engine.book.decided import Decided
-from commission_engine.book.lines import LineStore, for_run, narrow, where_kept
+from commission_engine.book.lines import LineStore, for_run, narrow
 from commission_engine.book.lock import Worker
 from commission_engine.book.payouts import waived
 from commission_engine.bounds import Bounds
@@ -35,7 +32,7 @@ from commission_engine.calendar import Day, Zone, date_of
 from commission_engine.converting import convert
 from commission_engine.decide.adjusted import with_adjustments
 from commission_engine.decide.kernel import Decision, Events, decide, exact_sum
-from commission_engine.further import booked, came_back, exchanged, further_entries
+from commission_engine.further import booked, further_entries
 from commission_engine.holding import hold_back
 from commission_engine.ledger.accounts import Kind
 from commission_engine.ledger.post import activity, entries, post, signed
@@ -44,9 +41,8 @@ from commission_engine.ledger.totals import CONTROL_TOTALS, control_totals
 from commission_engine.plan.record import plan_hash
 from commission_engine.plan.terms import Plan
 from commission_engine.problems import OutOfBalance, UsageError
-from commission_engine.publish.files import Ahead, files
-from commission_engine.publish.folder import Published, publish
-from commission_engine.publish.record import Record, RunLines
+from commission_engine.publish.files import Ahead
+from commission_engine.publish.record import RunLines
 from commission_engine.trail import NOBODY, Author, record_run
 from commission_engine.tree.forest import Forest, Standing
 
@@ -64,10 +60,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Which documents a run writes: for those who are paid, for all, for none; in which formats."""
+    """Which documents a run writes: for those who are paid, for all, for none; in which formats;
+    with what those are made that are no CSV (`statements.stationery`; "": there are none)."""
 
     documents: str = "paid"
     formats: tuple[str, ...] = ("csv",)
+    letterhead: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +137,7 @@ def run_night(
         names = decided.names(connection)
         told = Decided(connection, day, due.events, due.texts, decision.lines, names)
         if ahead:
-            ahead.begin(_run_lines(told, plan))
+            ahead.begin(run_lines(told, plan))
         store(connection, kept_in).add(connection, day, narrow(due.events, decision.lines))
         caps.advance_caps(connection, decision.advances)
         say("ledger")
@@ -178,7 +176,7 @@ def run_night(
             plan_hash=plan_hash(plan),
             engine_version=__version__,
             settles=statements is not None,
-            outputs={"documents": outputs.documents, "formats": list(outputs.formats)},
+            outputs=_outputs(connection, outputs),
             figures=figures,
             started_at=started_at,
             completed_at=clock(),
@@ -204,6 +202,14 @@ def run_night(
         _with_payouts(entered, statements, day),
         pl.DataFrame(schema=STATEMENTS) if statements is None else statements,
     )
+
+
+def _outputs(connection: Connection, outputs: Outputs) -> dict[str, Any]:
+    """As the run's row says them."""
+    said = {"documents": outputs.documents, "formats": list(outputs.formats)}
+    if outputs.letterhead:
+        return {**said, "letterhead": letterheads.add(connection, outputs.letterhead)}
+    return said
 
 
 def settlement(
@@ -333,85 +339,7 @@ def _agree(figures: Mapping[str, Any]) -> None:
             )
 
 
-def publish_run(
-    engine: Engine,
-    which: Night | Day,
-    out: Path,
-    say: Say = lambda stage: None,
-    kept_in: str | None = None,
-    ahead: Ahead | None = None,
-) -> Published:
-    """Write the files of a completed run below `out`, or those of them that are missing.
-
-    `which` is the night as it was run, or the date of a run whose night is in the book alone; the
-    bytes are the same. `ahead` is what the night has begun with.
-    """
-    with reading(engine) as connection:
-        say("gathering")
-        if isinstance(which, Night):
-            record = _record_of_night(connection, which, kept_in)
-        else:
-            record = record_of(connection, which, kept_in)
-        say("writing files")
-        listed, draft = (ahead.listed(), ahead.draft) if ahead else ({}, None)
-        return publish(files(record, listed), out / date_of(record.day).isoformat(), draft)
-
-
-def record_of(connection: Connection, day: Day, kept_in: str | None = None) -> Record:
-    """Everything that the files of the run of `day` say, as the book has it.
-
-    `kept_in` is where the book's lines are, if they are in segments that have been moved.
-    """
-    completed = runs.completed(connection)
-    (done,) = (each for each in completed if each.day == day)
-    before = [each for each in completed if each.day < day]
-    plan = facts.plan_of(connection, done.plan_version)
-    due = runs.due(connection, before, day, done.intake, done.event, Zone(plan.timezone))
-    store = where_kept(connection, kept_in)
-    lines = decided.lines_of_run(connection, store, day, due.events)
-    names = decided.names(connection)
-    night = Night(
-        done,
-        plan,
-        Decided(connection, day, due.events, due.texts, lines, names),
-        views.stored(connection, "entry", day),
-        views.stored(connection, "statement", day),
-    )
-    return _record_of_night(connection, night, kept_in)
-
-
-def _record_of_night(connection: Connection, night: Night, kept_in: str | None) -> Record:
-    done, lines, names = night.run, night.lines, night.lines.names
-    completed, payouts = runs.completed(connection), payouts_of(night.statements)
-    previous = views.last_settlement(connection, done.day)
-    period = decided.Period(connection, lines, previous, kept_in)
-    return Record(
-        lines=_run_lines(lines, night.plan),
-        plan_hash=done.plan_hash,
-        engine_version=done.engine_version,
-        settles=done.settles,
-        outputs=done.outputs,
-        figures=done.figures,
-        entries=names.told(night.entries, done.day),
-        statements=names.told(night.statements, done.day),
-        payouts=names.told(payouts, done.day),
-        returned=came_back(connection, completed, previous, done.day),
-        conversions=exchange.conversions(connection, done.day, done.day),
-        exchanged=exchanged(connection, completed, done.follows, done.day),
-        refusals=_refusals(connection, done),
-        period_lines=period.lines,
-        labels=lambda ids: views.labels(connection, ids, done.intake),
-        reasons=lambda ids: single.reasons(connection, ids),
-        anchor=audit.anchor_of_run(connection, done.day),
-    )
-
-
-def _run_lines(lines: Decided, plan: Plan) -> RunLines:
+def run_lines(lines: Decided, plan: Plan) -> RunLines:
+    """What the lines' file is made from."""
     names = lines.names
     return RunLines(lines.day, plan, lines, len(lines), names.affiliate_id, names.currencies)
-
-
-def _refusals(connection: Connection, done: runs.Run) -> pl.DataFrame:
-    """The rows that were refused since the run before."""
-    before = [each.intake for each in runs.completed(connection) if each.day < done.day]
-    return views.refusals(connection, views.refused_between(max(before, default=0), done.intake))

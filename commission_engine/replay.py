@@ -27,11 +27,10 @@ from commission_engine.explain.settled import explain_statement
 from commission_engine.ledger.accounts import Account, Kind
 from commission_engine.ledger.available import as_booked_now
 from commission_engine.money import plain
-from commission_engine.night import Say, record_of
+from commission_engine.night import Say
 from commission_engine.plan.record import plan_hash
 from commission_engine.problems import CommissionError, TryAgain, UsageError
-from commission_engine.publish.files import files
-from commission_engine.publish.folder import same
+from commission_engine.published import MISSING, NOT_KNOWN, compared
 
 KEYS = {
     "line": ("event", "level"),
@@ -160,7 +159,7 @@ class _Comparison:
         yield from self._rows("conversion", converted, again.conversions)
         yield from self._values("figures", _sorted(dict(run.figures)), _sorted(again.figures))
         if self._out is not None:
-            yield from self._files(self._out / self.name)
+            yield from self._files(self._out)
 
     def _values(self, what: str, stored: str, recomputed: str) -> Iterator[Difference]:
         if stored != recomputed:
@@ -223,17 +222,16 @@ class _Comparison:
         return dict(_cell(name, value, affiliate_id, currency, decimals)
                     for name, value in row.items() if name not in ("event", "run_day"))  # fmt: skip
 
-    def _files(self, folder: Path) -> Iterator[Difference]:
+    def _files(self, out: Path) -> Iterator[Difference]:
         """The files below `out`; by now the book's rows are known to be what is computed again."""
-        if not folder.is_dir():
-            self.notes.append(f"{folder}: not there; `commission run --date` writes it again")
-            return
-        for made in files(record_of(self._connection, self._again.run.day, self._kept_in)):
-            path = folder / made.name
+        run = self._again.run
+        for path, fault in compared(self._connection, run, out, self._kept_in, self.notes):
+            if fault == NOT_KNOWN:
+                continue
             self.files += 1
-            if not path.is_file():
+            if fault == MISSING:
                 yield Difference("file", str(path), None, "a file of this run")
-            elif not same(path, made):
+            elif fault:
                 yield Difference("file", str(path), "other bytes", "the bytes of this run")
 
 

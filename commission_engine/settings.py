@@ -16,7 +16,7 @@ FILE = Path("config/engine.toml")
 PREFIX = "COMMISSION_"
 DOCUMENTS = ("paid", "all", "none")
 APPROVAL = ("one-person", "two-person", "none")
-FORMATS = ("csv",)
+FORMATS = ("csv", "html", "pdf")
 SCHEMES = ("s3", "file")
 
 

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 
 import polars as pl
@@ -23,12 +22,11 @@ from commission_engine.finance.close import prove as close
 from commission_engine.finance.reconcile import prove as reconcile
 from commission_engine.ledger.accounts import SIDES, Kind
 from commission_engine.ledger.available import as_booked_now
-from commission_engine.night import Say, record_of
+from commission_engine.night import Say
 from commission_engine.payouts.prove import faults
 from commission_engine.plan.record import plan_hash
 from commission_engine.problems import CommissionError, TryAgain
-from commission_engine.publish.files import files
-from commission_engine.publish.folder import same
+from commission_engine.published import ALTERED, MISSING, NOT_KNOWN, compared
 from commission_engine.trail import prove_anchor, prove_trail
 from commission_engine.tree.show import check
 
@@ -96,7 +94,7 @@ def verify(
         for run in new if out is not None else ():
             say(f"files of {date_of(run.day)}")
             with _told(proof, f"files of {date_of(run.day)}"):
-                _files(connection, run, out, proof)
+                _files(connection, run, out, kept_in, proof)
     proved.runs = len(completed)
     return proof
 
@@ -275,22 +273,19 @@ def _balances(connection: Connection) -> Iterator[str]:
         )
 
 
-def _files(connection: Connection, run: runs.Run, out: Path | None, proof: Proof) -> None:
+def _files(
+    connection: Connection, run: runs.Run, out: Path | None, kept_in: str | None, proof: Proof
+) -> None:
     """The manifest against the bytes on the disk, and both against the book."""
-    folder = (out or Path()) / date_of(run.day).isoformat()
-    if not folder.is_dir():
-        proof.notes.append(f"{folder}: not there; `commission run --date` writes it again")
-        return
-    kept = runs.hashes(connection, run.day)
-    for made in files(record_of(connection, run.day)):
-        path = folder / made.name
-        proof.files += 1
-        if made.name == "manifest.json" and kept:
-            parts = [*made.parts]
-            made = made._replace(parts=parts)
-            if sha256(b"".join(parts)).hexdigest() != kept[0]:
-                proof.differences.append(f"{path}: the book names another hash of it")
-        if not path.is_file():
-            proof.differences.append(f"{path}: missing")
-        elif not same(path, made):
-            proof.differences.append(f"{path}: has other bytes than were published")
+    for path, fault in compared(connection, run, out or Path(), kept_in, proof.notes):
+        if fault != NOT_KNOWN:
+            proof.files += 1
+        if fault:
+            proof.differences.append(f"{path}: {_FAULTS[fault]}")
+
+
+_FAULTS = {
+    NOT_KNOWN: "the book names another hash of it",
+    MISSING: "missing",
+    ALTERED: "has other bytes than were published",
+}

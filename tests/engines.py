@@ -39,8 +39,9 @@ from commission_engine.ingest.rows import Kind as FileKind
 from commission_engine.ledger.accounts import Kind
 from commission_engine.ledger.post import kinds
 from commission_engine.money import MAX_WHOLE_DIGITS, plain
-from commission_engine.night import NO_BOUNDS, Calculation, Outputs, publish_run, run_night
+from commission_engine.night import NO_BOUNDS, Calculation, Outputs, run_night
 from commission_engine.plan.terms import Plan
+from commission_engine.published import publish_run
 from commission_engine.tree.forest import NOBODY, Forest, Standing
 from commission_engine.verify import verify
 

@@ -30,7 +30,8 @@ LAYERS = (
     ("imports", "night"),
     ("derive", "payouts", "compare", "corrected", "statements"),
     ("plan_apply", "plan_said", "moves", "releases", "accounts", "correct", "explain", "dump"),
-    ("folder_import", "replay"),
+    ("folder_import", "published"),
+    ("replay",),
     ("sources", "finance"),
     ("verify",),
     ("portal",),
@@ -42,7 +43,7 @@ LAYERS = (
 FRAMES = {"ingest", "decide", "tree", "book", "ledger", "publish", "verdict", "imports", "night",
           "moves", "mend", "verify", "cli", "segments", "spark", "holding", "releases",
           "trail", "derive", "compare", "dump", "explain", "replay", "sources",
-          "payouts", "further", "corrected", "correct", "finance", "converting",
+          "payouts", "further", "corrected", "correct", "finance", "converting", "published",
           "statements", "portal"}  # fmt: skip
 HOMES = {
     "sqlalchemy": {"book", "migrations", "commission_engine/sources/sql.py"},

@@ -23,7 +23,7 @@ from commission_engine.problems import CommissionError
 from commission_engine.resources import folder
 
 CHECKOUT = Path(__file__).parents[1]
-NEWEST = "0016"
+NEWEST = "0017"
 ROW = {
     "id": 1, "kind": "plan", "learned_at": "now", "who": "me", "files": "[]", "accepted": 0,
     "duplicate": 0, "rejected": 0,

@@ -405,13 +405,16 @@ def test_unknown_names_are_told() -> None:
             '[lines]\nstore = "memory://"\n',
             "config/engine.toml: lines.store: memory:// is none of s3, file",
         ),
-        ('formats = "csv"\n', "config/engine.toml: formats: 'csv' is not a list of csv"),
-        ("formats = []\n", "config/engine.toml: formats: [] is not a list of csv"),
+        ('formats = "csv"\n', "config/engine.toml: formats: 'csv' is not a list of csv, html, pdf"),
+        ("formats = []\n", "config/engine.toml: formats: [] is not a list of csv, html, pdf"),
         (
             'formats = ["csv", "docx"]\n',
-            "config/engine.toml: formats: ['csv', 'docx'] is not a list of csv",
+            "config/engine.toml: formats: ['csv', 'docx'] is not a list of csv, html, pdf",
         ),
-        ('formats = [["csv"]]\n', "config/engine.toml: formats: [['csv']] is not a list of csv"),
+        (
+            'formats = [["csv"]]\n',
+            "config/engine.toml: formats: [['csv']] is not a list of csv, html, pdf",
+        ),
         (
             "[bank]\naccounts = 7\n",
             "config/engine.toml: bank.accounts: 7 is not a list of account numbers in quotes",
@@ -483,7 +486,7 @@ def test_where_an_impossible_value_came_from_is_said() -> None:
         "COMMISSION_DOCUMENTS: documents: 'PAID' is none of paid, all, none"
     )
     assert refused({}, {"COMMISSION_FORMATS": "csv,"})[0] == (
-        "COMMISSION_FORMATS: formats: ['csv', ''] is not a list of csv"
+        "COMMISSION_FORMATS: formats: ['csv', ''] is not a list of csv, html, pdf"
     )
     assert refused({"database": ""}, {})[0] == "option --database: database: '' is not a text"
 

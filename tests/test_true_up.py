@@ -23,8 +23,9 @@ from commission_engine.book.lock import working
 from commission_engine.correct import Anew, foresee, true_up
 from commission_engine.imports import Circumstances
 from commission_engine.money import Rate
-from commission_engine.night import Outputs, publish_run, run_night
+from commission_engine.night import Outputs, run_night
 from commission_engine.plan.terms import Plan
+from commission_engine.published import publish_run
 from commission_engine.verify import verify
 
 MANY = int(os.environ.get("COMMISSION_TRUE_UPS", series.of("5", "12")))

@@ -190,6 +190,11 @@ def _state(why: DatabaseError) -> str:
     return getattr(why.orig, "sqlstate", None) or ""
 
 
+def url_of(connection: sa.Connection) -> str:
+    """What `connect` takes to reach the same database, with its password."""
+    return connection.engine.url.render_as_string(hide_password=False)
+
+
 def without_password(url: str) -> str:
     """The URL for people's eyes; a text that is no URL as it is."""
     try:

@@ -129,6 +129,12 @@ refusal = table(  # an input row that was not accepted, whole
 
 # -- what runs derive from them
 
+letterhead = keyed(  # with what documents are made that are to be made again to the same bytes
+    "letterhead",
+    Column("sha256", Text, primary_key=True),
+    text("content"),  # JSON: head, logo, who made them
+)
+
 run = table(  # one completed run a business date
     "run",
     key("day"),
@@ -141,7 +147,7 @@ run = table(  # one completed run a business date
     text("plan_hash"),
     text("engine_version"),
     small("settles"),
-    text("outputs"),  # JSON: which documents and formats its files have
+    text("outputs"),  # JSON: which documents and formats its files have, with which letterhead
     text("figures"),  # JSON: counts and control totals per currency
     text("started_at"),
     text("completed_at"),

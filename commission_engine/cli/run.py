@@ -1,6 +1,7 @@
 """`commission run`: the nightly job."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,17 +39,22 @@ from commission_engine.cli.dry_run import complete_already, told, tried
 from commission_engine.cli.imports import report
 from commission_engine.cli.sources import NOTHING, Input, brought, configured
 from commission_engine.cli.summary import summary
-from commission_engine.cli.watch import IMPORTING, LINES_CSV, Watch, watching
+from commission_engine.cli.watch import DOCUMENTS, IMPORTING, LINES_CSV, Watch, watching
 from commission_engine.folder_import import Found, find, import_folder
 from commission_engine.imports import Circumstances, Imported
 from commission_engine.metrics import LOCK
-from commission_engine.night import Calculation, Outputs, publish_run, run_night
+from commission_engine.night import Calculation, Outputs, run_night
 from commission_engine.plan.read import read_plan
 from commission_engine.problems import Exit, Locked, UsageError
 from commission_engine.publish.files import Ahead
 from commission_engine.publish.folder import Published
+from commission_engine.published import publish_run
 from commission_engine.settings import Settings
 from commission_engine.sources.shape import Source
+from commission_engine.statements.look import Look
+from commission_engine.statements.privacy import Privacy
+from commission_engine.statements.render import FORMATS
+from commission_engine.statements.stationery import stationery
 from commission_engine.trail import record_files
 
 
@@ -120,7 +126,7 @@ def _carried_out(watch: Watch, settings: Settings, asked: Asked, calculate: Calc
     watch.begins(engine, day)
     kept_in = settings.lines_store.value
     target = Path(settings.out.value)
-    outputs = Outputs(settings.documents.value, tuple(settings.formats.value))
+    outputs = _outputs(settings)
     sources = () if asked.no_fetch else configured(settings)
     input_ = NOTHING
     before = _completed(engine)
@@ -182,13 +188,24 @@ def _carried_out(watch: Watch, settings: Settings, asked: Asked, calculate: Calc
                 )
                 done[day] = night.run
                 watch.counts(night.run.figures["counts"])
-            fresh = publish_run(engine, night, target, watch, kept_in, ahead)
+            documents = watch.counter(DOCUMENTS)
+            fresh = publish_run(engine, night, target, watch, kept_in, ahead, documents)
             _kept(worker, day, fresh.folder)
             watch.published()
     if day in done and not dry_run:
         summary(engine, done[day], fresh, input_, as_json)
         watch.completed(done[day])
     return input_.rejected
+
+
+def _outputs(settings: Settings) -> Outputs:
+    """What is missing to make documents is said before anything is run."""
+    documents, formats = settings.documents.value, tuple(settings.formats.value)
+    if documents == "none" or not set(formats) & set(FORMATS):
+        return Outputs(documents, formats)
+    key = Privacy.of("", os.environ).key
+    made_with = stationery(Look.of(settings.statements), key, formats)
+    return Outputs(documents, formats, made_with.text)
 
 
 def zone_of(engine: Engine, found: Found) -> str | None:
@@ -269,7 +286,7 @@ def _not_again(
             say(f"{date_of(day)} is complete already; nothing was changed{ignored}")
             return Published(folder, ())
         with at_work(engine, f"files of {date_of(day)}") as worker:
-            fresh = publish_run(engine, day, target, watch, kept_in)
+            fresh = publish_run(engine, day, target, watch, kept_in, told=watch.counter(DOCUMENTS))
             _kept(worker, day, fresh.folder)
         written = counted(len(fresh.written), "missing file") + " written again"
         done = written if fresh.written else "nothing was changed"

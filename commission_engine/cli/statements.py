@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import polars as pl
 import typer
+from rich.markup import escape
 
 from commission_engine.book import runs
 from commission_engine.book.connect import Connection
@@ -29,6 +30,7 @@ from commission_engine.cli.common import (
 from commission_engine.cli.common import looking as looking_at
 from commission_engine.problems import CommissionError, UsageError
 from commission_engine.publish.folder import Altered, Made, alone_in, publish
+from commission_engine.statements import of_run
 from commission_engine.statements.gather import Settlement
 from commission_engine.statements.look import Look
 from commission_engine.statements.privacy import Privacy
@@ -103,12 +105,15 @@ def render(
         known = settlement.affiliates()
         chosen = known if everybody else _chosen(known, affiliate or [], day)
         privacy = Privacy.of(settlement.plan.name, os.environ)
+        as_the_run = of_run.look_of(connection, settlement.run)
+        if unlike := of_run.why_not_again(connection, settlement.run):
+            say(f"[yellow]not as the run has written them:[/] {escape(unlike)}")
     wanted = Wanted(
         settings.database.value,
         day,
         settings.lines_store.value,
         kinds,
-        Look.of(settings.statements),
+        as_the_run or Look.of(settings.statements),
         privacy,
     )
     names = [f"{each}.{kind}" for each in chosen["statement_id"] for kind in kinds]

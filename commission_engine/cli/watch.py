@@ -45,6 +45,7 @@ ROWS_OF = {
 
 IMPORTING = "importing"
 LINES_CSV = "lines.csv"
+DOCUMENTS = "documents"
 
 Told = Callable[[int, int], None]
 

@@ -22,6 +22,7 @@ from commission_engine.statements.content import StatementContent, statement_con
 from commission_engine.statements.gather import Settlement
 from commission_engine.statements.html import render_html
 from commission_engine.statements.look import Look
+from commission_engine.statements.of_run import look_of
 from commission_engine.statements.pdf import render_pdf
 from commission_engine.statements.privacy import Privacy
 
@@ -94,12 +95,17 @@ def _csv(asked: Asked, day: Day) -> bytes:
 
 
 def _pdf(asked: Asked, day: Day) -> bytes:
-    return render_pdf(_content(asked, day), Look.of(asked.portal.settings.statements))
+    return render_pdf(_content(asked, day), _look(asked, day))
 
 
 def _html(asked: Asked, day: Day) -> bytes:
-    look = Look.of(asked.portal.settings.statements)
-    return render_html(_content(asked, day), look).encode()
+    return render_html(_content(asked, day), _look(asked, day)).encode()
+
+
+def _look(asked: Asked, day: Day) -> Look:
+    """That of the run's own documents, else as settings have it."""
+    (run,) = (each for each in runs.completed(asked.book) if each.day == day)
+    return look_of(asked.book, run) or Look.of(asked.portal.settings.statements)
 
 
 def _content(asked: Asked, day: Day) -> StatementContent:

@@ -1,10 +1,11 @@
 """Statement documents: one per affiliate and format, named by the statement's id.
 
-The documents of thousands of affiliates are made as one table and then cut, so that a hundred
+CSV documents are made here, all others by the record (`commission_engine.statements`). The
+documents of thousands of affiliates are made as one table and then cut, so that a hundred
 thousand of them take seconds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import polars as pl
 
@@ -31,10 +32,12 @@ _WHY = {
 _ACCOUNT = ["affiliate_id", "currency"]
 
 READERS_AT_ONCE = 10_000
+CSV = "csv"
 
 
-def documents(record: Record) -> Iterator[Made]:
-    """The documents that the run's configuration asks for, by affiliate.
+def documents(record: Record, left_out: Collection[str] = ()) -> Iterator[Made]:
+    """The documents that the run's configuration asks for, by format and affiliate; none of the
+    formats that are `left_out`.
 
     The record's statements have their statement_id.
     """
@@ -43,6 +46,15 @@ def documents(record: Record) -> Iterator[Made]:
         return
     wanted = record.statements.filter((pl.col("paid_minor") > 0) | pl.lit(which == "all"))
     readers = wanted["affiliate_id"].unique().sort()
+    formats = [each for each in dict.fromkeys(record.outputs["formats"]) if each not in left_out]
+    if CSV in formats:
+        yield from _in_csv(record, readers)
+    others = [each for each in formats if each != CSV]
+    if others and len(readers):
+        yield from record.rendered(readers, others)
+
+
+def _in_csv(record: Record, readers: pl.Series) -> Iterator[Made]:
     for start in range(0, len(readers), READERS_AT_ONCE):
         part = readers[start : start + READERS_AT_ONCE]
         table = documents_table(record, part)

@@ -42,7 +42,8 @@ Told: TypeAlias = Callable[[int, int], None]
 def files(record: Record, listed: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Made]:
     """Every file of the run, the manifest last; each is made while it is gone through.
 
-    `listed` is what the manifest says of those that are written already; they are left out.
+    `listed` is what the manifest says of those that are written already; they are left out, of
+    documents all of a format.
     """
     plan = record.plan
     record = with_ids(record)
@@ -60,7 +61,8 @@ def files(record: Record, listed: Mapping[str, Mapping[str, Any]] | None = None)
             counted = _Counted(parts)
             yield Made(name, counted)
             all_listed[name] = {**counted.said(), "rows": counted.rows}
-    for made in documents(record):
+    there = {Path(name).suffix[1:] for name in all_listed if "/" in name}
+    for made in documents(record, there):
         counted = _Counted((part, 0) for part in made.parts)
         yield Made(made.name, counted)
         all_listed[made.name] = counted.said()

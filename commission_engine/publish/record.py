@@ -1,6 +1,6 @@
 """What the files of a run are made from."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ import polars as pl
 from commission_engine.calendar import Day
 from commission_engine.ledger.convert import CONVERTED, LEGS
 from commission_engine.plan.terms import Plan
+from commission_engine.publish.folder import Made
 
 LinesPart = tuple[pl.DataFrame, pl.DataFrame]
 """Events of a run in processing order (event_id, order_id, occurred_us, earner, currency,
@@ -59,7 +60,8 @@ class Record:
     whose money came back since the last settlement (RETURNED), `conversions` those that are paid in
     another currency (CONVERSIONS), `exchanged` the entries between currencies (LEGS). For the
     documents, `period_lines` gives the lines of the statements' period of these affiliates,
-    `labels` the names of these, and `reasons` why the adjustments of these event ids were made.
+    `labels` the names of these, and `reasons` why the adjustments of these event ids were made,
+    `rendered` the documents of these affiliates in formats that are no CSV.
     `anchor` is that of the audit trail; None for a run that is older than the trail.
     """
 
@@ -80,6 +82,7 @@ class Record:
     conversions: pl.DataFrame = field(default_factory=CONVERSIONS.to_frame)
     exchanged: pl.DataFrame = field(default_factory=LEGS.to_frame)
     reasons: Callable[[pl.Series], Mapping[str, str]] = lambda ids: {}
+    rendered: Callable[[pl.Series, Sequence[str]], Iterator[Made]] = lambda ids, formats: iter(())
 
     @property
     def day(self) -> Day:
