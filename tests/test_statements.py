@@ -419,6 +419,31 @@ def test_a_pdf_is_tagged_and_says_what_it_is() -> None:
     assert {"TH", "TD", "Table", "H1", "H2", "H3"} <= roles(root["/StructTreeRoot"])
 
 
+def test_a_row_of_one_line_is_as_high_as_the_typesetter_would_make_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = statement(*NAMES, "Ann " * 12, "Åå" * 12, "g" * 22, lines=40)
+    reckoned = texts_with_places(render_pdf(given, LOOK))
+    with monkeypatch.context() as measured:
+        measured.setattr(pdf._Fits, "in_one_line", lambda *_, **__: False)
+        assert texts_with_places(render_pdf(given, LOOK)) == reckoned
+    assert len(reckoned) > 300
+
+
+def texts_with_places(pdf: bytes) -> list[tuple[str, str, str]]:
+    """Every text of a PDF, with where it is, to a tenth of a point."""
+    found: list[tuple[str, str, str]] = []
+
+    def met(text: str, user: list[float], own: list[float], *_: object) -> None:
+        if text.strip():
+            across, up = own[4] * user[0] + user[4], own[5] * user[3] + user[5]
+            found.append((text.strip(), f"{across:.1f}", f"{up:.1f}"))
+
+    for page in pypdf.PdfReader(io.BytesIO(pdf)).pages:
+        page.extract_text(visitor_text=met)
+    return found
+
+
 def root_of(pdf: bytes) -> Any:
     """The catalogue of a PDF."""
     return pypdf.PdfReader(io.BytesIO(pdf)).trailer["/Root"].get_object()

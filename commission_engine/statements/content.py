@@ -21,7 +21,7 @@ from commission_engine.publish import text
 from commission_engine.publish.documents import document_rows
 from commission_engine.statements.gather import Settlement
 from commission_engine.statements.privacy import Privacy, chosen, plain_name, plain_text
-from commission_engine.statements.references import found_statement, reference
+from commission_engine.statements.references import found_statement, references
 
 EARNED, REVERSED, ADJUSTED, RETURNED = (
     kind.name.lower() for kind in (Kind.EARNED, Kind.REVERSED, Kind.ADJUSTED, Kind.RETURNED)
@@ -177,7 +177,7 @@ def contents(
     rows = document_rows(record, readers)
     named = _named(rows, privacy, record.labels)
     body = rows.filter(pl.col("row").is_in(LINE_KINDS))
-    lines = _by_account(body.join(named, on=_PAIR, how="left", maintain_order="left"))
+    lines = _lines_by_account(body.join(named, on=_PAIR, how="left", maintain_order="left"))
     held = _by_account(settlement.held(numbers))
     profiles = settlement.profiles(numbers)
     converted = _converted(record.conversions)
@@ -221,7 +221,7 @@ def _account(
     settlement: Settlement,
     row: Mapping[str, Any],
     status: str,
-    lines: Rows,
+    lines: Sequence[tuple[Line, bool]],
     held: Rows,
     converted: Converted | None,
 ) -> AccountContent:
@@ -239,7 +239,7 @@ def _account(
         held=tuple(
             HeldUntil(date_of(each["available_day"]), each["amount_minor"]) for each in held
         ),
-        lines=tuple(_line(each) for each in lines),
+        lines=tuple(each for each, _ in lines),
         converted=converted,
     )
 
@@ -276,34 +276,49 @@ def _unpaid(settlement: Settlement, row: Mapping[str, Any], minimum: int, status
     return NOT_CONVERTED if settlement.lacks_a_rate(row) else AWAITS_RELEASE
 
 
-def _line(row: dict[str, Any]) -> Line:
-    occurred = row["occurred_day"]
-    return Line(
-        reference=reference(row["statement_id"], row["number"]),
-        kind=row["row"],
-        day=date_of(row["day"]),
-        occurred_on=None if occurred is None else date_of(occurred),
-        level=row["level"],
-        person=row["person"] or "",
-        base_minor=row["base_minor"],
-        rate=row["rate"] or "",
-        gross_minor=row["gross_minor"],
-        amount_minor=row["amount_minor"],
-        balance_minor=row["balance_minor"],
-        available_on=date_of(row["available_day"]),
-        reason=row["reason"] or "",
-        said=plain_text(row["adjusted_because"] or ""),
-        payout_id=row["payout_id"] or "",
+def _lines_by_account(rows: pl.DataFrame) -> dict[tuple[str, str], list[tuple[Line, bool]]]:
+    """By affiliate and currency the lines, each with whether its person is called by name."""
+    found: dict[tuple[str, str], list[tuple[Line, bool]]] = {}
+    told = rows.select(*_ACCOUNT, pl.col("by_name").fill_null(value=False), *_line_of_a_row())
+    for affiliate_id, currency, by_name, *line in told.iter_rows():
+        found.setdefault((affiliate_id, currency), []).append((Line(*line), by_name))
+    return found
+
+
+def _line_of_a_row() -> Sequence[pl.Expr]:
+    """The values of a Line, in their order."""
+    because = pl.col("adjusted_because")
+    said = because.map_elements(plain_text, return_dtype=pl.String, skip_nulls=True)
+    return (
+        references(),
+        pl.col("row"),
+        _date("day"),
+        _date("occurred_day"),
+        pl.col("level"),
+        pl.col("person").fill_null(""),
+        pl.col("base_minor"),
+        pl.col("rate").fill_null(""),
+        pl.col("gross_minor"),
+        pl.col("amount_minor"),
+        pl.col("balance_minor"),
+        _date("available_day"),
+        pl.col("reason").fill_null(""),
+        said.fill_null("").alias("said"),
+        pl.col("payout_id").fill_null(""),
     )
 
 
-def _levels(lines: Rows) -> tuple[LevelSum, ...]:
+def _date(day: str) -> pl.Expr:
+    return pl.col(day).cast(pl.Int32).cast(pl.Date)
+
+
+def _levels(lines: Sequence[tuple[Line, bool]]) -> tuple[LevelSum, ...]:
     """Whom the money came from, by level; what came back of payouts is of no level."""
     found: dict[int, dict[tuple[str, bool], list[int]]] = defaultdict(dict)
-    for row in lines:
-        if row["level"] is not None:
-            key = row["person"] or "", bool(row["by_name"])
-            found[row["level"]].setdefault(key, []).append(row["amount_minor"])
+    for line, by_name in lines:
+        if line.level is not None:
+            key = line.person, by_name
+            found[line.level].setdefault(key, []).append(line.amount_minor)
     return tuple(
         LevelSum(
             level,
@@ -323,11 +338,11 @@ def _levels(lines: Rows) -> tuple[LevelSum, ...]:
     )
 
 
-def _cuts(lines: Rows) -> tuple[Cut, ...]:
+def _cuts(lines: Sequence[tuple[Line, bool]]) -> tuple[Cut, ...]:
     found: dict[str, list[int]] = {}
-    for row in lines:
-        if row["reason"] and row["row"] == EARNED:
-            found.setdefault(row["reason"], []).append(row["gross_minor"] - row["amount_minor"])
+    for line, _ in lines:
+        if line.reason and line.kind == EARNED and line.gross_minor is not None:
+            found.setdefault(line.reason, []).append(line.gross_minor - line.amount_minor)
     return tuple(Cut(reason, len(cut), sum(cut)) for reason, cut in sorted(found.items()))
 
 

@@ -61,21 +61,32 @@ def _covered(package: int) -> frozenset[int]:
     return frozenset(point for font in _fonts(package) for point in font.getBestCmap())
 
 
+class _Advances(dict[str, int]):
+    """How wide characters are, in thousandths of an em; those that are not there are an em."""
+
+    def __missing__(self, char: str) -> int:
+        return 1000
+
+
 @cache
 def _advances() -> Mapping[str, int]:
-    """How wide each character of the first font is, in thousandths of an em."""
+    """Those of the first font."""
     font = next(_fonts(0))
     em, advances = font["head"].unitsPerEm, font["hmtx"].metrics
-    return {
-        chr(point): advances[glyph][0] * 1000 // em for point, glyph in font.getBestCmap().items()
-    }
+    return _Advances(
+        (chr(point), advances[glyph][0] * 1000 // em) for point, glyph in font.getBestCmap().items()
+    )
 
 
 def width(text: str) -> int:
     """How wide a text is in the first font, in thousandths of an em; a character of another one is
     taken for an em wide."""
-    advances = _advances()
-    return sum(advances.get(char, 1000) for char in text)
+    return sum(map(_advances().__getitem__, text))
+
+
+def in_first_font(text: str) -> bool:
+    """Whether the first font has all of a text."""
+    return text.isascii() or all(char in _advances() for char in text)
 
 
 _UNDRAWN = frozenset((0x200B, 0x200C, 0x200D))

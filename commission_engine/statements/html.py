@@ -13,7 +13,7 @@ from pathlib import Path
 
 from commission_engine.statements.content import StatementContent
 from commission_engine.statements.look import Look
-from commission_engine.statements.page import Account, Page, Row, Table, page_of
+from commission_engine.statements.page import Account, Column, Page, Row, Table, page_of
 
 _STYLE = Path(__file__).with_name("page.css")
 _OTHERS_TEXT = ("name", "note")
@@ -84,20 +84,31 @@ def _table(table: Table) -> Iterator[str]:
     for column in table.columns:
         yield f'<th scope=col class="{column.key}">{escape(column.label)}</th>'
     yield "</tr></thead>\n<tbody>\n"
-    cells = [
-        (f'<td class="{key}" data-label="{escape(label)}">', "<bdi>", "</bdi></td>")
-        if key in _OTHERS_TEXT
-        else (f'<td class="{key}" data-label="{escape(label)}">', "", "</td>")
-        for key, label, _ in table.columns
-    ]
+    form = _row_form(table.columns)
     for row in table.rows:
-        yield f"<tr{_strong(row)}>{''.join(_cells(cells, row.cells))}</tr>\n"
+        yield form % (_strong(row), *_escaped(row.cells))
     yield "</tbody>\n</table>\n"
 
 
-def _cells(tags: Sequence[tuple[str, str, str]], cells: Sequence[str]) -> Iterator[str]:
-    for (opening, inner, closing), cell in zip(tags, cells, strict=True):
-        yield f"{opening}{inner}{escape(cell)}{closing}"
+@cache
+def _row_form(columns: Sequence[Column]) -> str:
+    """What a row of these columns is, with places for its class and its cells."""
+    cells = (
+        f'<td class="{key}" data-label="{escape(label).replace("%", "%%")}">'
+        + ("<bdi>%s</bdi>" if key in _OTHERS_TEXT else "%s")
+        for key, label, _ in columns
+    )
+    return f"<tr%s>{'</td>'.join(cells)}</td></tr>\n"
+
+
+_BETWEEN = "\0"
+"""In no text that is said."""
+
+
+def _escaped(cells: Sequence[str]) -> Sequence[str]:
+    """All cells of a row at once: to escape each by itself takes as long as all else of it."""
+    escaped = escape(_BETWEEN.join(cells)).split(_BETWEEN)
+    return escaped if len(escaped) == len(cells) else [escape(each) for each in cells]
 
 
 def _strong(row: Row) -> str:

@@ -2,13 +2,21 @@
 
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from commission_engine.problems import CommissionError
 from commission_engine.statements.content import StatementContent
-from commission_engine.statements.fonts import families, folders, missing_extra, printable, width
+from commission_engine.statements.fonts import (
+    families,
+    folders,
+    in_first_font,
+    missing_extra,
+    printable,
+    width,
+)
 from commission_engine.statements.look import Look
 from commission_engine.statements.page import Account, Page, Table, page_of
 
@@ -105,34 +113,71 @@ def _account(account: Account) -> dict[str, Any]:
 
 def _table(table: Table) -> dict[str, Any]:
     told = [_broken if column.key in _OTHERS_TEXT else printable for column in table.columns]
+    wide = [_width(place, table) for place in range(len(table.columns))]
+    small = table.key == _SMALL
+    fits = _Fits(wide, _SMALL_SHEET if small else _SHEET)
+    rows = [[say(c) for say, c in zip(told, row.cells, strict=True)] for row in table.rows]
+    labels = [column.label for column in table.columns]
     return {
-        "key": table.key,
         "title": table.title,
+        "small": small,
+        "low": fits.in_one_line(labels, strong=False),
         "columns": [
-            {"label": column.label, "right": column.right, "wide": _width(place, table)}
-            for place, column in enumerate(table.columns)
+            {"label": column.label, "right": column.right, "wide": width_}
+            for column, width_ in zip(table.columns, wide, strict=True)
         ],
         "rows": [
             {
-                "cells": [say(c) for say, c in zip(told, row.cells, strict=True)],
+                "cells": cells,
                 "strong": row.strong,
+                "low": fits.in_one_line(cells, strong=row.strong),
             }
-            for row in table.rows
+            for cells, row in zip(rows, table.rows, strict=True)
         ],
     }
 
 
+_SMALL = "lines"
+
+_SHEET, _SMALL_SHEET = 41_000, 67_800
+"""How wide a table is, in thousandths of an em of its text: 125 mm of 9 pt, 178 mm of 7.5 pt, each
+with 6 pt beside it."""
+_BESIDE, _SMALL_BESIDE = 730, 870
+"""What a column has beside its text, 6.5 pt."""
+
+
+class _Fits:
+    """Whether all cells of a row have one line. Such a row is as high as a line is: to find that
+    out the typesetter would lay out each of its cells once more, a fifth of all that it does."""
+
+    def __init__(self, wide: Sequence[int], sheet: int) -> None:
+        beside = _SMALL_BESIDE if sheet == _SMALL_SHEET else _BESIDE
+        given = sum(each * 102 // 100 + beside for each in wide if each)
+        rest = (sheet - given - beside) * 100 // 105
+        self._room = [each or rest for each in wide]
+
+    def in_one_line(self, cells: Sequence[str], *, strong: bool) -> bool:
+        return all(
+            in_first_font(cell) and _as_set(cell, strong) <= room
+            for cell, room in zip(cells, self._room, strict=True)
+        )
+
+
+def _as_set(text: str, strong: bool) -> int:
+    """How wide a text is, in thousandths of an em."""
+    return width(text) * 11 // 10 if strong else width(text)
+
+
 def _width(place: int, table: Table) -> int:
-    """How wide a column is to be, in thousandths of an em: as its longest text, names up to a
+    """How wide a column is to be, in thousandths of an em: as its widest text, names up to a
     bound; 0 for the one that takes what is left. Reckoned here, as the typesetter would lay out
     every cell twice to know it."""
     column = table.columns[place]
     if column.key == _TAKES_THE_REST.get(table.key, "note"):
         return 0
-    longest = max((row.cells[place] for row in table.rows), key=len)
-    widest = max(width(each) for each in (column.label, longest))
-    if any(row.strong for row in table.rows):
-        widest = widest * 11 // 10
+    strong = any(row.strong for row in table.rows)
+    widest = max(_as_set(each, strong) for each in {row.cells[place] for row in table.rows})
+    widest = max(widest, _as_set(column.label, strong))
     return min(widest, _WIDEST_NAME) if column.key == "name" else widest
 
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
+import polars as pl
+
 from commission_engine.book import facts, views
 from commission_engine.book.connect import Connection
 from commission_engine.calendar import Day, day_of
@@ -20,9 +22,9 @@ DIGITS = 6
 _FORM = re.compile(r"(?:st-)?(\d{8})-([0-9a-v]{4,16})(?:\.(\d{1,9}))?", re.ASCII)
 
 
-def reference(statement_id: str, number: int) -> str:
-    """Of a row of a statement."""
-    return f"{statement_id[3 : 12 + DIGITS]}.{number}"
+def references() -> pl.Expr:
+    """Those of rows, by their statement_id and number."""
+    return pl.format("{}.{}", pl.col("statement_id").str.slice(3, 9 + DIGITS), "number")
 
 
 def row_meant(text: str) -> tuple[str, int | None] | None:
