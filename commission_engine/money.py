@@ -225,13 +225,16 @@ class Speaker:
 
     def bare(self, minor: Minor) -> str:
         """Without the currency, for a column of amounts."""
-        before, after = self.minus if minor < 0 else ("", "")
+        if minor >= 0:
+            return self._digits(minor)
+        before, after = self.minus
         return f"{before}{self._digits(minor)}{after}"
 
     def _digits(self, minor: Minor) -> str:
-        text = str(abs(minor)).rjust(self.decimals + 1, "0")
-        place = len(text) - self.decimals
-        whole, fraction = text[:place], text[place:]
+        whole, fraction = str(abs(minor)), ""
+        if self.decimals:
+            whole = whole.zfill(self.decimals + 1)
+            whole, fraction = whole[: -self.decimals], self.point + whole[-self.decimals :]
         size, further = self.groups
         if len(whole) > size:
             grouped = whole[-size:]
@@ -240,7 +243,7 @@ class Speaker:
                 grouped = whole[-further:] + self.comma + grouped
                 whole = whole[:-further]
             whole = whole + self.comma + grouped
-        return f"{whole}{self.point}{fraction}" if fraction else whole
+        return whole + fraction
 
 
 @cache

@@ -282,9 +282,12 @@ class _Words:
                 "" if line.base_minor is None else bare(line.base_minor),
                 to.percent(line.rate) if line.rate and line.kind != says.ADJUSTED else "",
                 bare(line.amount_minor),
-                "; ".join(self._notes(line)),
+                "; ".join(self._notes(line)) if self._is_noted(line) else "",
             )
         )
+
+    def _is_noted(self, line: Line) -> bool:
+        return bool(line.reason or line.available_on > self._until or line.kind != says.EARNED)
 
     def _notes(self, line: Line) -> Sequence[str]:
         notes: list[str] = []

@@ -6,7 +6,7 @@ compiled form, which is what is read); the English ones are the ids in the code.
 
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from commission_engine.money import Minor, Speaker, percent, speaker
 SOURCE = "en"
 FOLDER = Path(__file__).with_name("locale")
 DOMAIN = "statements"
+MOST_NUMBERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +29,15 @@ class Tongue:
 
     language: str
     locale: str
-    _texts: NullTranslations
 
     def said(self, message: str, **values: Any) -> str:
         """A text, with values in the places that it names."""
-        text = self._texts.gettext(message)
+        text = _said(self.language, message)
         return text.format(**values) if values else text
 
     def counted(self, one: str, many: str, number: int, **values: Any) -> str:
         """A text that depends on a number, which is its value `number`."""
-        said = self._texts.ngettext(one, many, number)
+        said = texts_of(self.language).ngettext(one, many, number)
         return said.format(number=self.number(number), **values)
 
     def day(self, day: date) -> str:
@@ -45,7 +45,7 @@ class Tongue:
 
     def number(self, number: int) -> str:
         """A count."""
-        return speaker("", 0, self.locale).bare(number)
+        return _number(number, self.locale)
 
     def percent(self, rate: str) -> str:
         return percent(rate, self.locale)
@@ -72,7 +72,7 @@ def tongue_of(locale: str, otherwise: str = SOURCE) -> Tongue:
     if known.text_direction == "rtl":
         known = Locale.parse(otherwise)
     language = known.language if known.language in LANGUAGES else otherwise
-    return Tongue(language, str(known), texts_of(language))
+    return Tongue(language, str(known))
 
 
 @cache
@@ -82,6 +82,16 @@ def texts_of(language: str) -> NullTranslations:
         return NullTranslations()
     with (FOLDER / language / "LC_MESSAGES" / f"{DOMAIN}.mo").open("rb") as file:
         return GNUTranslations(file)
+
+
+@cache
+def _said(language: str, message: str) -> str:
+    return texts_of(language).gettext(message)
+
+
+@lru_cache(MOST_NUMBERS)
+def _number(number: int, locale: str) -> str:
+    return speaker("", 0, locale).bare(number)
 
 
 @cache
