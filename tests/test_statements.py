@@ -4,6 +4,9 @@ import csv
 import io
 import os
 import re
+import subprocess
+import sys
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -329,6 +332,37 @@ def test_what_cannot_be_rendered_is_said(settled: Program, tmp_path: Path) -> No
         assert (done.code, message in done.err) == (2, True), done.err
     assert not (tmp_path / "made").exists()
     a_file_that_was_changed_is_never_written_again(settled, tmp_path)
+
+
+def test_nobody_goes_on_when_the_one_who_started_him_is_killed() -> None:
+    said = (
+        "import os, sys, time; from commission_engine.statements.render import workers_of\n"
+        "if __name__ == '__main__':\n"
+        "    pool = workers_of(2)\n"
+        "    print(*{pool.submit(os.getpid).result() for _ in range(2)}, flush=True)\n"
+        "    [pool.submit(time.sleep, 600) for _ in range(4)]\n"
+        "    time.sleep(600)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    words = [sys.executable, "-c", said]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        assert parent.stdout
+        workers = [int(each) for each in parent.stdout.readline().split()]
+        parent.kill()
+    assert workers
+    for _ in range(200):
+        if not any(map(runs, workers)):
+            break
+        time.sleep(0.1)
+    assert not any(map(runs, workers))
+
+
+def runs(process: int) -> bool:
+    """Whether there is such a process, other than one whose end nobody has asked for yet."""
+    try:
+        return ") Z" not in Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False
 
 
 def a_file_that_was_changed_is_never_written_again(settled: Program, tmp_path: Path) -> None:

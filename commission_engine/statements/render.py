@@ -1,12 +1,14 @@
 """Statements of one settlement as files: in several processes, in the order of affiliates' ids."""
 
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 
 import polars as pl
 
@@ -77,9 +79,7 @@ def _here(wanted: Wanted, parts: Sequence[Sequence[str]]) -> Iterator[Files]:
 
 def _in_processes(wanted: Wanted, parts: Sequence[Sequence[str]], workers: int) -> Iterator[Files]:
     """Part after part; no more are under way than are worth waiting for."""
-    # Not forked: threads of the libraries that are loaded here do not survive that.
-    pool = ProcessPoolExecutor(min(workers, len(parts)), get_context("spawn"))
-    with pool:
+    with workers_of(min(workers, len(parts))) as pool:
         waiting: deque[Future[Files]] = deque()
         rest = iter(parts)
         try:
@@ -97,6 +97,26 @@ def _in_processes(wanted: Wanted, parts: Sequence[Sequence[str]], workers: int) 
             ) from why
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def workers_of(number: int) -> ProcessPoolExecutor:
+    """So many processes, which end when this one does, however it ends."""
+    # Not forked: threads of the libraries that are loaded here do not survive that.
+    return ProcessPoolExecutor(number, get_context("spawn"), _begin)
+
+
+def _begin() -> None:
+    """In a new process: signals are for the one that has started it, whose end is ours."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = parent_process()
+    if parent:
+        parent.join()
+    os._exit(1)
 
 
 def files_of(wanted: Wanted, readers: Sequence[str]) -> Files:
