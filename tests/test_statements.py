@@ -345,7 +345,9 @@ def test_nobody_goes_on_when_the_one_who_started_him_is_killed() -> None:
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     words = [sys.executable, "-c", said]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as parent:
         assert parent.stdout
         workers = [int(each) for each in parent.stdout.readline().split()]
         parent.kill()
