@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
+import httpx
 import pytest
 from portal_world import World, commission, name_of, secrets_of, world_at
 from starlette.testclient import TestClient
@@ -137,7 +138,9 @@ def test_a_form_with_a_file_is_taken_apart_or_is_none() -> None:
     good = (
         part.format('"a"', "1\r\n--x") + part.format('"b"; filename="--xy"', "x,y\n\x00") + "--xy--"
     )
-    assert fields(good.encode(), said) == {"a": "1\r\n--x", "b": "x,y\n\x00"}
+    assert fields(good.encode(), said) == {
+        "a": "1\r\n--x", "b": "x,y\n\x00", "b (name)": "--xy",
+    }  # fmt: skip
     assert fields(good.encode(), 'multipart/form-data; boundary="xy"')["a"] == "1\r\n--x"
     twice = part.format('"a"', "1") + part.format('"a"; filename=""', "") + "--xy--"
     assert fields(twice.encode(), said) == {"a": "1"}
@@ -222,6 +225,26 @@ def _token(client: TestClient) -> dict[str, str]:
 def _verified(world: World) -> bool:
     said = commission("verify", "--out", str(world.folder / "out"), "--database", world.url)
     return "all agree" in said
+
+
+def test_a_maker_lets_a_balance_below_the_minimum_be_paid(world: World) -> None:
+    maker = world.of("maker")
+    form = {"affiliate_id": "a00", "currency": "USD", "reason": "leaves the programme"}
+    for wrong, said in (
+        ({"reason": " "}, "--reason is empty"),
+        ({"affiliate_id": "nobody"}, "there is no affiliate 'nobody'"),
+        ({"currency": "EUR"}, "nothing was ever earned in 'EUR'"),
+    ):
+        status, page = send(maker, "/payouts/override", **(form | wrong), sure="1")
+        assert (status, said in page) == (400, True), said
+    look = send(maker, "/payouts/override", **form)[1]
+    assert "The next settlement would pay a00 any USD" in look
+    assert "Nothing was changed yet" in look
+    assert "override minimum" not in shows(maker, "/payouts")
+    assert send(world.of("checker"), "/payouts/override", **form)[0] == 403
+    assert send(maker, "/payouts/override", **form, sure="1") == (303, "/payouts")
+    assert "override minimum a00 USD leaves the programme" in shows(maker, "/payouts")
+    assert "pays a00 any USD already" in send(maker, "/payouts/override", **form)[1]
 
 
 def test_who_has_signed_in_is_one_person_whatever_the_server_runs_as() -> None:
@@ -349,10 +372,52 @@ def test_exports_and_closings_are_started_and_then_taken(world: World) -> None:
     assert "$ commission close 2026-01 --as=the-maker --dry-run" in _ends(maker, close)
 
 
+def upload(client: TestClient, path: str, content: bytes, **more: str) -> httpx.Response:
+    """What is answered to a form with a file; `name` is the file's."""
+    file = {"file": (more.pop("name", "sent.csv"), content)}
+    return client.post(path, data=_token(client) | more, files=file)
+
+
+def test_a_banks_file_is_looked_at_and_just_that_is_kept(world: World) -> None:
+    maker, checker = world.of("maker"), world.of("checker")
+    look = upload(maker, "/bank", STATEMENT.encode(), name="C:\\bank\\may.xml")
+    assert "camt.053 of DE02120300000000202051: 1 new entry" in words(look.text)
+    assert "1 entry would wait for a person" in words(look.text)
+    assert "No entry waits" in shows(maker, "/bank")
+    altered = upload(maker, "/bank", STATEMENT.replace("93.00", "94.00").encode(), name="bad.xml")
+    assert altered.status_code == 400
+    assert "bad.xml:6, Bal: says 94.00, but opening and booked entries come to 93.00" in words(
+        altered.text
+    )
+    for content, more, said in (
+        (b"", {}, "no file is chosen"),
+        (b"a,b\n1,2\n", {}, "sent.csv: is none of camt"),
+        (b"a,b\n1,2\n", {"form": "csv"}, "'csv' is no form of file"),
+        (b"\xff\xfe\x00", {"form": "mt940"}, "sent.csv:1"),
+        (b"", {"looked_at": "x"}, "is not here any more"),
+    ):
+        assert said in words(upload(maker, "/bank", content, **more).text), said
+    mapping = {"mapping": ("map.toml", b"columns = 3"), "file": ("t.csv", b"a,b\n1,2\n")}
+    wrong = maker.post("/bank", data=_token(maker), files=mapping)
+    assert wrong.status_code == 400
+    assert "map.toml: columns: write [columns] on a line of its own" in words(wrong.text)
+    looked_at = {"looked_at": hidden(look.text, "looked_at")}
+    assert "is not here any more" in send(checker, "/bank", **looked_at)[1]  # it is the maker's
+
+    same = STATEMENT.replace("<Id>2026-7</Id>", "<Id>2026-8</Id>")
+    first = {"looked_at": hidden(upload(checker, "/bank", same.encode()).text, "looked_at")}
+    assert send(checker, "/bank", **first) == (303, "/bank?read=1")
+    assert "sent.csv was read" in shows(checker, "/bank?read=1")
+    other = send(maker, "/bank", **looked_at)
+    assert other[0] == 200
+    assert "0 new entries , 1 more known from earlier files" in other[1]
+    assert "The book has learned something since" in other[1]
+    again = upload(maker, "/bank", same.encode())
+    assert "It was read already, at" in words(again.text)
+    assert "the-checker (signed in at" in shows(maker, "/audit?what=reconcile")
+
+
 def test_what_a_bank_said_is_decided(world: World) -> None:
-    statement = world.folder / "statement.xml"
-    statement.write_text(STATEMENT, "utf-8")
-    commission("reconcile", str(statement), "--as", "otto", "--database", world.url)
     maker = world.of("maker")
     assert "$7.00 Somebody Else" in shows(maker, "/bank")
     assert send(maker, "/bank/1")[0] == 400
