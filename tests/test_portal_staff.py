@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
 from portal_world import World, commission, name_of, secrets_of, world_at
 from starlette.testclient import TestClient
@@ -372,7 +372,7 @@ def test_exports_and_closings_are_started_and_then_taken(world: World) -> None:
     assert "$ commission close 2026-01 --as=the-maker --dry-run" in _ends(maker, close)
 
 
-def upload(client: TestClient, path: str, content: bytes, **more: str) -> httpx.Response:
+def upload(client: TestClient, path: str, content: bytes, **more: str) -> Any:
     """What is answered to a form with a file; `name` is the file's."""
     file = {"file": (more.pop("name", "sent.csv"), content)}
     return client.post(path, data=_token(client) | more, files=file)

@@ -161,7 +161,7 @@ class Gate:
         token = self._portal.doors.token(secret.strip(), self._portal.clock())
         if token is None:
             return Visitor()
-        return visitor_of(book, Who(AFFILIATE, token.affiliate_id), secret)
+        return visitor_of(book, token.who, secret)
 
     # -- may he
 
