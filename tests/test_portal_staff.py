@@ -1,6 +1,7 @@
 """What operators and finance do on the portal's pages: each as the command does it, by whoever has
 signed in."""
 
+import base64
 import re
 import shutil
 import time
@@ -88,6 +89,11 @@ def shows(client: TestClient, path: str) -> str:
 def words(page: str) -> str:
     """The text of a page."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def hidden_button(page: str) -> str:
+    """By what a file that was looked at is known again."""
+    return hidden(page, "looked_at")
 
 
 def hidden(page: str, name: str) -> str:
@@ -401,11 +407,11 @@ def test_a_banks_file_is_looked_at_and_just_that_is_kept(world: World) -> None:
     wrong = maker.post("/bank", data=_token(maker), files=mapping)
     assert wrong.status_code == 400
     assert "map.toml: columns: write [columns] on a line of its own" in words(wrong.text)
-    looked_at = {"looked_at": hidden(look.text, "looked_at")}
+    looked_at = {"looked_at": hidden_button(look.text)}
     assert "is not here any more" in send(checker, "/bank", **looked_at)[1]  # it is the maker's
 
     same = STATEMENT.replace("<Id>2026-7</Id>", "<Id>2026-8</Id>")
-    first = {"looked_at": hidden(upload(checker, "/bank", same.encode()).text, "looked_at")}
+    first = {"looked_at": hidden_button(upload(checker, "/bank", same.encode()).text)}
     assert send(checker, "/bank", **first) == (303, "/bank?read=1")
     assert "sent.csv was read" in shows(checker, "/bank?read=1")
     other = send(maker, "/bank", **looked_at)
@@ -415,6 +421,54 @@ def test_a_banks_file_is_looked_at_and_just_that_is_kept(world: World) -> None:
     again = upload(maker, "/bank", same.encode())
     assert "It was read already, at" in words(again.text)
     assert "the-checker (signed in at" in shows(maker, "/audit?what=reconcile")
+
+
+def test_a_file_of_payees_is_looked_at_without_whole_accounts(world: World) -> None:
+    maker = world.of("maker")
+    iban, other, wrong = "DE89370400440532013000", "FR1420041010050500013M02606", "DE8937"
+    file = (
+        "affiliate_id,payee_name,method,iban\n"
+        f"a01,{name_of('a01')},sepa,{iban}\na02,Bob,sepa,{wrong}\n"
+    )
+    unset = upload(maker, "/payees", file.encode(), name="payees.csv")
+    assert (unset.status_code, "COMMISSION_BANK_KEY is not set" in unset.text) == (400, True)
+    world.portal.environment = {"COMMISSION_BANK_KEY": base64.b64encode(b"k" * 32).decode()}
+    pages = []
+
+    def said(response: Any) -> str:
+        pages.append(response.text)
+        return words(response.text)
+
+    look = upload(maker, "/payees", file.encode(), name="payees.csv")
+    assert "2 read = 1 accepted + 0 duplicate + 1 rejected" in said(look)
+    assert "a01 sepa DE…3000 Name-a01" in said(look)
+    assert "3 iban bad_payee" in said(look)
+    assert "no columns" in said(upload(maker, "/payees", b"a,b\n1,2\n"))
+    assert upload(world.of("checker"), "/payees", file.encode()).status_code == 403
+    assert "Nothing is known of where a01 is paid" in shows(maker, "/payees?affiliate=a01")
+    key = {"looked_at": hidden_button(look.text)}
+    assert send(maker, "/payees", **key) == (303, "/payees?imported=1")
+    assert send(maker, "/payees", **key)[0] == 400  # once
+
+    changed = file.replace(iban, other)
+    late = upload(maker, "/payees", changed.encode())
+    assert "1 account is another than before. Nothing is paid there for 3 business dates" in said(
+        late
+    )
+    assert "another account , before DE…3000" in said(late)
+    again = upload(maker, "/payees", changed.encode())
+    assert send(maker, "/payees", looked_at=hidden_button(again.text))[0] == 303
+    stale = maker.post("/payees", data=_token(maker) | {"looked_at": hidden_button(late.text)})
+    assert "The book has learned something since this was looked at" in said(stale)
+    assert "1 duplicate + 1 rejected" in said(stale)
+    for path in ("/payees?affiliate=a01", "/payees?imported=1", "/audit", "/refused?kind=payees"):
+        browser = world.of("auditor") if path.startswith("/refused") else maker
+        pages.append(browser.get(path).text)
+    assert "sepa FR…2606" in words(pages[-4])
+    assert "payees.csv" in words(pages[-3])
+    assert [page for page in pages if iban in page or other in page or wrong in page] == []
+    kept = (each for each in world.folder.rglob("*") if each.is_file())
+    assert not any(one.encode() in each.read_bytes() for each in kept for one in (iban, other))
 
 
 def test_what_a_bank_said_is_decided(world: World) -> None:

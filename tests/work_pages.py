@@ -26,7 +26,7 @@ EMPTY: Mapping[str, int] = {
             "POST /runs/start", "POST /refused/file", "POST /refused/mend", "POST /refused/mended",
             "POST /holds/{hold}/release", "POST /corrections", "POST /corrections/{proposal}",
             "POST /tree/{number:int}/move", "POST /payouts/withdraw", "POST /payouts/reject",
-            "POST /payouts/mark", "POST /payouts/override", "POST /bank",
+            "POST /payouts/mark", "POST /payouts/override", "POST /payees", "POST /bank",
             "POST /bank/{entry}", "POST /exports", "POST /month-end/close",
             "POST /month-end/{month}/reopen",
         ),

@@ -89,6 +89,14 @@ def file_in(form: Mapping[str, str], name: str) -> File | None:
     return File(plain or "file", content.encode("utf-8", "surrogateescape"))
 
 
+def chosen(form: Mapping[str, str], name: str) -> File:
+    """The same of a field that has to have one: UsageError where it has not."""
+    file = file_in(form, name)
+    if file is None:
+        raise UsageError("no file is chosen, or it is empty", "Choose one. Nothing was changed.")
+    return file
+
+
 @contextmanager
 def on_disk(files: Sequence[File]) -> Iterator[list[Path]]:
     """The files in a folder that nobody else may read, for as long as they are read; what is wrong

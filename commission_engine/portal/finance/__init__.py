@@ -5,6 +5,7 @@ from commission_engine.portal.finance import (
     bank_files,
     exports,
     month_end,
+    payees,
     payouts,
     settlements,
 )
@@ -12,6 +13,7 @@ from commission_engine.portal.finance import (
 PAGES = (
     *settlements.PAGES,
     *payouts.PAGES,
+    *payees.PAGES,
     *bank.PAGES,
     *bank_files.PAGES,
     *exports.PAGES,

@@ -11,7 +11,7 @@ from commission_engine.portal.access import FINANCE, Asked, Page
 from commission_engine.portal.change import kept_as_shown
 from commission_engine.portal.finance.bank import FORMS, listed
 from commission_engine.portal.render import page
-from commission_engine.portal.uploads import LARGEST, File, LookedAt, file_in, on_disk
+from commission_engine.portal.uploads import LARGEST, File, LookedAt, chosen, file_in, on_disk
 from commission_engine.problems import UsageError
 
 SHOWN = 50
@@ -39,11 +39,7 @@ def read(asked: Asked) -> Response:
 
 def _chosen(asked: Asked) -> tuple[File, ...]:
     """The bank's file, and perhaps the one that says what its columns are."""
-    found = file_in(asked.form, "file")
-    if found is None:
-        raise UsageError(
-            "no file is chosen, or it is empty", "Choose what the bank has sent. Nothing was kept."
-        )
+    found = chosen(asked.form, "file")
     mapping = file_in(asked.form, "mapping")
     return (found, mapping) if mapping else (found,)
 
