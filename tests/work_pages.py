@@ -25,6 +25,7 @@ EMPTY: Mapping[str, int] = {
         (
             "POST /runs/start", "POST /refused/file", "POST /refused/mend", "POST /refused/mended",
             "POST /holds/{hold}/release", "POST /corrections", "POST /corrections/{proposal}",
+            "POST /true-ups",
             "POST /tree/{number:int}/move", "POST /payouts/withdraw", "POST /payouts/reject",
             "POST /payouts/mark", "POST /payouts/override", "POST /payees", "POST /bank",
             "POST /bank/{entry}", "POST /exports", "POST /month-end/close",
@@ -34,7 +35,8 @@ EMPTY: Mapping[str, int] = {
     ),
     **dict.fromkeys(
         (
-            "GET /started/{started}", "GET /batches/{batch}", "GET /bank/{entry}",
+            "GET /started/{started}", "GET /true-ups/{started}",
+            "POST /true-ups/{started}", "GET /batches/{batch}", "GET /bank/{entry}",
             "GET /payments/{payment}", "GET /exports/{export}", "GET /exports/{export}/{part}",
             "GET /month-end/{closing}/{paper}",
         ),

@@ -23,6 +23,8 @@ from commission_engine.problems import UsageError
 LOOK = frozenset({Role.OPERATOR, Role.AUDITOR}) | FINANCE
 MANIFEST = "manifest.json"
 REFRESH_SECONDS = 3
+LEADS = {"export": "/exports", "close": "/month-end", "propose": "/corrections"}
+"""Where somebody goes back to from what was started."""
 
 
 def runs(asked: Asked) -> Response:
@@ -154,7 +156,7 @@ def progress(asked: Asked) -> Response:
         asked, "started.html", name=name, found=found, still=bool(asked.query("still")),
         date="" if day is None else iso(day),
         tried=[] if day is None else attempts_of(asked, day)[:1],
-        leads={"export": "/exports", "close": "/month-end"}.get(what, ""),
+        leads=LEADS.get(what, ""),
     )  # fmt: skip
     if found.running and not asked.query("still"):
         response.headers["Refresh"] = str(REFRESH_SECONDS)
