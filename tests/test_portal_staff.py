@@ -2,10 +2,12 @@
 signed in."""
 
 import base64
+import io
 import re
 import shutil
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -472,6 +474,28 @@ def test_a_file_of_payees_is_looked_at_without_whole_accounts(world: World) -> N
     search = ["grep", "-rlaF", "-e", iban, "-e", other, str(world.folder)]
     found = subprocess.run(search, capture_output=True, text=True, check=False)
     assert (found.returncode, found.stdout) == (1, "")
+
+
+def test_a_table_of_rates_is_looked_at_and_imported(world: World) -> None:
+    maker, table = world.of("maker"), "date,currency,per_euro\n2026-01-05,USD,{}\n"
+    assert "There are none" in shows(maker, "/rates")
+    wrong = upload(maker, "/rates", table.format("1,17").encode(), source="our bank")
+    assert (wrong.status_code, "sent.csv:2" in words(wrong.text)) == (400, True)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("rates.csv", table.format("1.17"))
+    look = upload(maker, "/rates", packed.getvalue(), name="rates.zip", source="our bank")
+    assert "1 read = 1 accepted + 0 duplicate" in words(look.text)
+    assert "2026-01-05 USD 1.17 our bank" in words(look.text)
+    key = {"looked_at": hidden_button(look.text)}
+    other = send(maker, "/rates", **key, source="another")  # so it is not what was shown
+    assert (other[0], "this is what comes of it now" in other[1]) == (200, True)
+    assert send(maker, "/rates", **key, source="our bank") == (303, "/rates?imported=1")
+    assert "Of 2026-01-05: how much of a currency is one euro" in shows(maker, "/rates?imported=1")
+    assert "rates.zip was imported" in shows(maker, "/rates?imported=1")
+    again = upload(maker, "/rates", table.format("1.18").encode(), source="our bank")
+    assert "USD of 2026-01-05 is 1.18 here and 1.17 in the book" in words(again.text)
+    assert upload(world.of("checker"), "/rates", b"x").status_code == 403
 
 
 def test_what_a_bank_said_is_decided(world: World) -> None:

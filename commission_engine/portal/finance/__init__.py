@@ -7,6 +7,7 @@ from commission_engine.portal.finance import (
     month_end,
     payees,
     payouts,
+    rates,
     settlements,
 )
 
@@ -14,6 +15,7 @@ PAGES = (
     *settlements.PAGES,
     *payouts.PAGES,
     *payees.PAGES,
+    *rates.PAGES,
     *bank.PAGES,
     *bank_files.PAGES,
     *exports.PAGES,
