@@ -25,6 +25,16 @@ from commission_engine.portal.gate import LARGEST_FORM
 from commission_engine.portal.operators.refused import LARGEST
 from commission_engine.portal.portal import form_token, new_secret
 from commission_engine.portal.upload import MOST_FIELDS, fields
+from commission_engine.portal.uploads import (
+    KEPT_SECONDS,
+    MOST_BYTES,
+    File,
+    LookedAt,
+    Uploads,
+    file_in,
+    on_disk,
+)
+from commission_engine.problems import UsageError
 
 BAD = """\
 event_id,affiliate_id,occurred_at,amount,currency
@@ -387,6 +397,37 @@ def upload(client: TestClient, path: str, content: bytes, **more: str) -> Any:
     return client.post(path, data=_token(client) | more, files=file)
 
 
+def test_a_files_name_is_one_of_a_file() -> None:
+    for said, name in (
+        ("C:\\bank\\may.xml", "may.xml"), ("../../etc/passwd", "passwd"), ("a/..", "file"),
+        ("", "file"), (".hidden", "hidden"), ("a\0b\n.csv", "a_b_.csv"), ("\udcff.csv", "_.csv"),
+        ("€" * 300 + ".csv", "€" * 56 + ".csv"),
+    ):  # fmt: skip
+        file = file_in({"file": "\udcff\u20ac", "file (name)": said}, "file")
+        assert file == File(name, b"\xff\xe2\x82\xac"), said
+        with on_disk([file, file]) as paths:
+            assert [path.read_bytes() for path in paths] == [file.data, file.data]
+        assert not any(path.exists() for path in paths)
+    assert file_in({"file": "", "file (name)": "empty.csv"}, "file") is None
+
+
+def test_what_is_looked_at_is_kept_for_a_while() -> None:
+    now = [0]
+    uploads, ann, bob = Uploads(lambda: now[0]), Who(STAFF, "ann"), Who(STAFF, "bob")
+    large = LookedAt((File("a", bytes(MOST_BYTES // 2 - 1)),), "hash")
+    first = uploads.keep(ann, large)
+    second = uploads.keep(ann, large)
+    assert uploads.found(ann, first) == large
+    third = uploads.keep(bob, large)
+    for who, name in ((ann, first), (bob, second), (ann, third)):
+        with pytest.raises(UsageError, match="is not here any more"):
+            uploads.found(who, name)
+    assert uploads.found(bob, third) == uploads.found(ann, second) == large
+    now[0] = KEPT_SECONDS
+    with pytest.raises(UsageError, match="is not here any more"):
+        uploads.found(bob, third)
+
+
 def test_a_banks_file_is_looked_at_and_just_that_is_kept(world: World) -> None:
     maker, checker = world.of("maker"), world.of("checker")
     look = upload(maker, "/bank", STATEMENT.encode(), name="C:\\bank\\may.xml")
@@ -447,6 +488,7 @@ def test_a_file_of_payees_is_looked_at_without_whole_accounts(world: World) -> N
     assert "a01 sepa DE…3000 Name-a01" in said(look)
     assert "3 iban bad_payee" in said(look)
     assert "no columns" in said(upload(maker, "/payees", b"a,b\n1,2\n"))
+    assert "Parquet is not taken here" in said(upload(maker, "/payees", b"x", name="x.PARQUET"))
     assert upload(world.of("checker"), "/payees", file.encode()).status_code == 403
     assert "Nothing is known of where a01 is paid" in shows(maker, "/payees?affiliate=a01")
     key = {"looked_at": hidden_button(look.text)}

@@ -14,7 +14,7 @@ from commission_engine.book.readers import people_with
 from commission_engine.portal import mail
 from commission_engine.portal.access import EVERYBODY, SIGNED_IN, Asked, Kind, Nothing, Page, Role
 from commission_engine.portal.gate import TooOften, machine, set_cookie
-from commission_engine.portal.limits import LINKS, SIGN_IN
+from commission_engine.portal.limits import API, LINKS, SIGN_IN
 from commission_engine.portal.portal import Portal, new_secret
 from commission_engine.portal.render import FILES, address, content, page
 from commission_engine.problems import CommissionError
@@ -161,7 +161,7 @@ PAGES = (
     Page("/static/{hash}/{name}", static, EVERYBODY),
 )
 LAST = (
-    Page("/api/{rest:any}", nothing, EVERYBODY, "*", kind=Kind.API),
+    Page("/api/{rest:any}", nothing, EVERYBODY, "*", kind=Kind.API, limit=API),
     Page("/{rest:any}", nothing, EVERYBODY, "*"),
 )
 """Whatever is no page: for everybody, by every method, the same as a page that is not theirs."""

@@ -22,7 +22,8 @@ LARGEST = 8 << 20
 MOST_BYTES = 64 << 20
 """Of all that are kept; the oldest go first."""
 KEPT_SECONDS = 3600
-LONGEST_NAME = 100
+LONGEST_NAME = 60
+"""Characters: what a file system takes, whatever they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def file_in(form: Mapping[str, str], name: str) -> File | None:
         return None
     said = PurePosixPath(form.get(NAME_OF.format(name), "").replace("\\", "/")).name
     plain = "".join(char if char.isprintable() else "_" for char in said)[-LONGEST_NAME:]
-    return File(plain or "file", content.encode("utf-8", "surrogateescape"))
+    return File(plain.lstrip(".") or "file", content.encode("utf-8", "surrogateescape"))
 
 
 def chosen(form: Mapping[str, str], name: str) -> File:

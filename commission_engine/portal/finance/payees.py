@@ -66,6 +66,8 @@ def import_(asked: Asked) -> Response:
     uploads, who = asked.portal.uploads, asked.visitor.who
     looked_at = uploads.found(who, name) if name else None
     file = looked_at.files[0] if looked_at else chosen(asked.form, "file")
+    if file.name.lower().endswith(".parquet"):  # a few bytes of it can be very many rows
+        raise UsageError("Parquet is not taken here", "Give: commission payees import FILE")
     keys = Keys.of(asked.portal.environment)
     with on_disk([file]) as paths:
         rows = read_rows(Kind.PAYEES, paths)

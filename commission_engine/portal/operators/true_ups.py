@@ -91,10 +91,20 @@ def _asks(asked: Asked) -> Asks:
     command = _COMMAND.match(found.said)
     if command is None:  # of another command, or more than can be shown
         raise Nothing
-    told = None
-    if found.code == 0:
-        told, _ = json.JSONDecoder().raw_decode(found.said, found.said.index("{", command.end()))
+    told = _told(found.said) if found.code == 0 else None
     return Asks(command[1], command[2], found, told)
+
+
+def _told(said: str) -> Mapping[str, Any] | None:
+    """The answer among what a command says, which may be logs in JSON as well."""
+    for begins in re.finditer(r"^\{", said, re.MULTILINE):
+        try:
+            value, _ = json.JSONDecoder().raw_decode(said, begins.start())
+        except ValueError:
+            continue
+        if "differences" in value:
+            return dict(value)
+    return None
 
 
 def _sums(rows: list[dict[str, str]]) -> dict[str, str]:
