@@ -21,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from commission_engine.calendar import day_of
+from commission_engine.portal import api_staff
 from commission_engine.portal.callings import Callings
 from commission_engine.portal.limits import API
 from commission_engine.portal.openapi import OF_STAFF, PATHS
@@ -124,6 +125,32 @@ def test_the_staffs_programs_read_what_its_pages_show(world: World) -> None:
     for path in ("no/such", "no%0Asuch", "affiliates/-1/account", "affiliates/x/lines"):
         nothing = auditor.get(f"/api/v1/{path}")
         assert (nothing.status_code, nothing.json()) == (404, {"error": "There is no such page."})
+
+
+def test_the_staffs_listings_go_on_where_they_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = world.program_of("checker")
+
+    def all_of(path: str, name: str, goes_on: str) -> list[Any]:
+        found, more = [], ""
+        while True:
+            said = program.get(f"{path}{more}").json()
+            found += said[name]
+            if said[f"next_{goes_on}"] is None:
+                return found
+            assert len(said[name]) == api_staff.AT_ONCE
+            more = f"?{goes_on}={said[f'next_{goes_on}']}"
+
+    asked = (
+        (f"/api/v1/settlements/{RUNS[0]}/payouts", "payouts", "after"),
+        ("/api/v1/runs", "runs", "before"),
+        ("/api/v1/settlements", "settlements", "before"),
+    )
+    whole = [program.get(path).json()[name] for path, name, _ in asked]
+    monkeypatch.setattr(api_staff, "AT_ONCE", 1)  # the programme is small
+    assert [all_of(*each) for each in asked] == whole
+    assert [len(each) for each in whole] == [10, 2, 1]
 
 
 def test_a_token_of_the_staff_may_what_its_account_may_now(world: World) -> None:
