@@ -26,6 +26,8 @@ from commission_engine.problems import UsageError
 
 NOTHING = "Nothing was changed."
 ADJUSTMENT, TRUE_UP = "adjustment", "true-up"
+SHORT = 16
+"""So many digits of a hash are said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +95,27 @@ def foresee(connection: Connection, wanted: Anew) -> Differences:
 
 
 def true_up(
-    connection: Connection, wanted: Anew, given: Circumstances, *, second: bool
+    connection: Connection,
+    wanted: Anew,
+    given: Circumstances,
+    *,
+    second: bool,
+    looked_at: str = "",
 ) -> tuple[Differences, Proposal | None]:
     """Post what computing these dates anew comes to, with the next run; with `second` propose it.
 
-    The new terms of its plan, if there is one, become those of the book.
+    The new terms of its plan, if there is one, become those of the book. UsageError where its
+    content is not what was `looked_at` ("": whatever it is).
     """
     if not wanted.reason.strip():
         raise UsageError("--reason is empty", f"Say why; it is kept. {NOTHING}")
     found = foresee(connection, wanted)
+    if looked_at and content(found) != looked_at:
+        raise UsageError(
+            f"what would be posted is not what was looked at as {looked_at[:SHORT]}",
+            "The book has learned something since. Look again with `commission true-up`."
+            f" {NOTHING}",
+        )
     changes = wanted.plan is not None and plan_hash(wanted.plan) != plan_hash(_plan(connection))
     if not found and not changes:
         return found, None

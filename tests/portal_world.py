@@ -125,6 +125,11 @@ def make_book(folder: Path, url: str) -> None:
                        f"{role}@staff.example", "--database", url)  # fmt: skip
 
 
+def who_is(who: str) -> Who:
+    """An affiliate by his id, or an account by its role."""
+    return Who(STAFF, f"the-{who}") if who in ROLES else Who(AFFILIATE, who)
+
+
 @dataclass
 class World:
     """The portal over the book; `now` is what its clock says."""
@@ -148,16 +153,16 @@ class World:
     def of(self, who: str) -> TestClient:
         """A browser in which an affiliate ("a03"), or an account by its role, has signed in."""
         secret = new_secret()
-        whom = Who(STAFF, f"the-{who}") if who in ROLES else Who(AFFILIATE, who)
-        self.portal.doors.begin(secret, whom, self.now, self.now + 3600)
+        self.portal.doors.begin(secret, who_is(who), self.now, self.now + 3600)
         client = self.anybody()
         client.cookies.set(self.portal.cookie, secret)
         return client
 
-    def program_of(self, affiliate: str) -> TestClient:
-        """A program with a token of an affiliate, without a cookie."""
+    def program_of(self, who: str) -> TestClient:
+        """A program with a token of an affiliate, or of an account by its role, without a
+        cookie."""
         secret = new_secret()
-        token = Token(new_secret(), affiliate, "test", self.now, self.now + 3600)
+        token = Token(new_secret(), who_is(who), "test", self.now, self.now + 3600)
         self.portal.doors.add_token(token, secret)
         client = self.anybody()
         client.headers["Authorization"] = f"Bearer {secret}"

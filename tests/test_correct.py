@@ -138,7 +138,12 @@ def test_a_true_up_shows_and_posts_once(shop: Program) -> None:
     seen = json.loads(shop("true-up", *JANUARY, "--json").out)
     assert [(row["affiliate_id"], row["level"]) for row in seen["differences"]] == [("zoe", 2)]
     assert seen["posted"] is False
-    done = json.loads(shop("true-up", *JANUARY, "--post", "--reason", "late", "--json").out)
+    assert shop("true-up", *JANUARY, "--hash", "0" * 64).code == 2  # that is for --post
+    post = ("true-up", *JANUARY, "--post", "--reason", "late", "--json")
+    other = shop(*post, "--hash", "0" * 64)
+    assert other.code == 2
+    assert "what would be posted is not what was looked at as 0000000000000000" in other.err
+    done = json.loads(shop(*post, "--hash", seen["sha256"]).out)
     assert done["posted"] is True
     assert done["differences"] == seen["differences"]
     again = json.loads(shop("true-up", *JANUARY, "--post", "--reason", "late", "--json").out)

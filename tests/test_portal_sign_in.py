@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from oidc_server import CLIENT, SECRET, Provider, parts, provider
-from portal_world import URL, World, world_at
+from portal_world import URL, World, who_is, world_at
 from smtp_server import Kept, mail_server
 from starlette.testclient import TestClient
 
@@ -201,14 +201,14 @@ def test_a_form_from_elsewhere_is_refused(world: World) -> None:
     ]
     for data, headers in foreign:
         assert client.post("/tokens", data=data, headers=headers).status_code == 403, headers
-    assert world.portal.doors.tokens("a03", world.now) == []
+    assert world.portal.doors.tokens(who_is("a03"), world.now) == []
     assert client.post("/tokens", data=good, headers={"Origin": URL}).status_code == 200
     assert client.post("/tokens", content=b"x" * 70_000).status_code == 413
-    (token,) = world.portal.doors.tokens("a03", world.now)
+    (token,) = world.portal.doors.tokens(who_is("a03"), world.now)
     stranger = world.of("a04")
     assert stranger.post("/tokens/remove", data=form(stranger, id=token.id)).status_code == 404
     assert client.post("/tokens/remove", data=form(client, id=token.id)).status_code == 303
-    assert world.portal.doors.tokens("a03", world.now) == []
+    assert world.portal.doors.tokens(who_is("a03"), world.now) == []
 
 
 def test_another_hosts_name_is_refused(world: World) -> None:

@@ -1,14 +1,20 @@
 """What operators and finance do on the portal's pages: each as the command does it, by whoever has
 signed in."""
 
+import base64
+import io
 import re
 import shutil
+import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
+import series
 from portal_world import World, commission, name_of, secrets_of, world_at
 from starlette.testclient import TestClient
 
@@ -20,6 +26,16 @@ from commission_engine.portal.gate import LARGEST_FORM
 from commission_engine.portal.operators.refused import LARGEST
 from commission_engine.portal.portal import form_token, new_secret
 from commission_engine.portal.upload import MOST_FIELDS, fields
+from commission_engine.portal.uploads import (
+    KEPT_SECONDS,
+    MOST_BYTES,
+    File,
+    LookedAt,
+    Uploads,
+    file_in,
+    on_disk,
+)
+from commission_engine.problems import UsageError
 
 BAD = """\
 event_id,affiliate_id,occurred_at,amount,currency
@@ -89,6 +105,11 @@ def words(page: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
+def hidden_button(page: str) -> str:
+    """By what a file that was looked at is known again."""
+    return hidden(page, "looked_at")
+
+
 def hidden(page: str, name: str) -> str:
     found = re.search(rf'name="{name}" value="([^"]*)"', page)
     assert found, name
@@ -137,7 +158,9 @@ def test_a_form_with_a_file_is_taken_apart_or_is_none() -> None:
     good = (
         part.format('"a"', "1\r\n--x") + part.format('"b"; filename="--xy"', "x,y\n\x00") + "--xy--"
     )
-    assert fields(good.encode(), said) == {"a": "1\r\n--x", "b": "x,y\n\x00"}
+    assert fields(good.encode(), said) == {
+        "a": "1\r\n--x", "b": "x,y\n\x00", "b (name)": "--xy",
+    }  # fmt: skip
     assert fields(good.encode(), 'multipart/form-data; boundary="xy"')["a"] == "1\r\n--x"
     twice = part.format('"a"', "1") + part.format('"a"; filename=""', "") + "--xy--"
     assert fields(twice.encode(), said) == {"a": "1"}
@@ -222,6 +245,26 @@ def _token(client: TestClient) -> dict[str, str]:
 def _verified(world: World) -> bool:
     said = commission("verify", "--out", str(world.folder / "out"), "--database", world.url)
     return "all agree" in said
+
+
+def test_a_maker_lets_a_balance_below_the_minimum_be_paid(world: World) -> None:
+    maker = world.of("maker")
+    form = {"affiliate_id": "a00", "currency": "USD", "reason": "leaves the programme"}
+    for wrong, said in (
+        ({"reason": " "}, "--reason is empty"),
+        ({"affiliate_id": "nobody"}, "there is no affiliate 'nobody'"),
+        ({"currency": "EUR"}, "nothing was ever earned in 'EUR'"),
+    ):
+        status, page = send(maker, "/payouts/override", **(form | wrong), sure="1")
+        assert (status, said in page) == (400, True), said
+    look = send(maker, "/payouts/override", **form)[1]
+    assert "The next settlement would pay a00 any USD" in look
+    assert "Nothing was changed yet" in look
+    assert "override minimum" not in shows(maker, "/payouts")
+    assert send(world.of("checker"), "/payouts/override", **form)[0] == 403
+    assert send(maker, "/payouts/override", **form, sure="1") == (303, "/payouts")
+    assert "override minimum a00 USD leaves the programme" in shows(maker, "/payouts")
+    assert "pays a00 any USD already" in send(maker, "/payouts/override", **form)[1]
 
 
 def test_who_has_signed_in_is_one_person_whatever_the_server_runs_as() -> None:
@@ -349,10 +392,156 @@ def test_exports_and_closings_are_started_and_then_taken(world: World) -> None:
     assert "$ commission close 2026-01 --as=the-maker --dry-run" in _ends(maker, close)
 
 
+def upload(client: TestClient, path: str, content: bytes, **more: str) -> Any:
+    """What is answered to a form with a file; `name` is the file's."""
+    file = {"file": (more.pop("name", "sent.csv"), content)}
+    return client.post(path, data=_token(client) | more, files=file)
+
+
+def test_a_files_name_is_one_of_a_file() -> None:
+    for said, name in (
+        ("C:\\bank\\may.xml", "may.xml"), ("../../etc/passwd", "passwd"), ("a/..", "file"),
+        ("", "file"), (".hidden", "hidden"), ("a\0b\n.csv", "a_b_.csv"), ("\udcff.csv", "_.csv"),
+        ("€" * 300 + ".csv", "€" * 56 + ".csv"),
+    ):  # fmt: skip
+        file = file_in({"file": "\udcff\u20ac", "file (name)": said}, "file")
+        assert file == File(name, b"\xff\xe2\x82\xac"), said
+        with on_disk([file, file]) as paths:
+            assert [path.read_bytes() for path in paths] == [file.data, file.data]
+        assert not any(path.exists() for path in paths)
+    assert file_in({"file": "", "file (name)": "empty.csv"}, "file") is None
+
+
+def test_what_is_looked_at_is_kept_for_a_while() -> None:
+    now = [0]
+    uploads, ann, bob = Uploads(lambda: now[0]), Who(STAFF, "ann"), Who(STAFF, "bob")
+    large = LookedAt((File("a", bytes(MOST_BYTES // 2 - 1)),), "hash")
+    first = uploads.keep(ann, large)
+    second = uploads.keep(ann, large)
+    assert uploads.found(ann, first) == large
+    third = uploads.keep(bob, large)
+    for who, name in ((ann, first), (bob, second), (ann, third)):
+        with pytest.raises(UsageError, match="is not here any more"):
+            uploads.found(who, name)
+    assert uploads.found(bob, third) == uploads.found(ann, second) == large
+    now[0] = KEPT_SECONDS
+    with pytest.raises(UsageError, match="is not here any more"):
+        uploads.found(bob, third)
+
+
+def test_a_banks_file_is_looked_at_and_just_that_is_kept(world: World) -> None:
+    maker, checker = world.of("maker"), world.of("checker")
+    look = upload(maker, "/bank", STATEMENT.encode(), name="C:\\bank\\may.xml")
+    assert "camt.053 of DE02120300000000202051: 1 new entry" in words(look.text)
+    assert "1 entry would wait for a person" in words(look.text)
+    assert "No entry waits" in shows(maker, "/bank")
+    altered = upload(maker, "/bank", STATEMENT.replace("93.00", "94.00").encode(), name="bad.xml")
+    assert altered.status_code == 400
+    assert "bad.xml:6, Bal: says 94.00, but opening and booked entries come to 93.00" in words(
+        altered.text
+    )
+    for content, more, said in (
+        (b"", {}, "no file is chosen"),
+        (b"a,b\n1,2\n", {}, "sent.csv: is none of camt"),
+        (b"a,b\n1,2\n", {"form": "csv"}, "'csv' is no form of file"),
+        (b"\xff\xfe\x00", {"form": "mt940"}, "sent.csv:1"),
+        (b"", {"looked_at": "x"}, "is not here any more"),
+    ):
+        assert said in words(upload(maker, "/bank", content, **more).text), said
+    mapping = {"mapping": ("map.toml", b"columns = 3"), "file": ("t.csv", b"a,b\n1,2\n")}
+    wrong = maker.post("/bank", data=_token(maker), files=mapping)
+    assert wrong.status_code == 400
+    assert "map.toml: columns: write [columns] on a line of its own" in words(wrong.text)
+    looked_at = {"looked_at": hidden_button(look.text)}
+    assert "is not here any more" in send(checker, "/bank", **looked_at)[1]  # it is the maker's
+
+    same = STATEMENT.replace("<Id>2026-7</Id>", "<Id>2026-8</Id>")
+    first = {"looked_at": hidden_button(upload(checker, "/bank", same.encode()).text)}
+    assert send(checker, "/bank", **first) == (303, "/bank?read=1")
+    assert "sent.csv was read" in shows(checker, "/bank?read=1")
+    other = send(maker, "/bank", **looked_at)
+    assert other[0] == 200
+    assert "0 new entries , 1 more known from earlier files" in other[1]
+    assert "The book has learned something since" in other[1]
+    again = upload(maker, "/bank", same.encode())
+    assert "It was read already, at" in words(again.text)
+    assert "the-checker (signed in at" in shows(maker, "/audit?what=reconcile")
+
+
+def test_a_file_of_payees_is_looked_at_without_whole_accounts(world: World) -> None:
+    maker = world.of("maker")
+    iban, other, wrong = "DE89370400440532013000", "FR1420041010050500013M02606", "DE8937"
+    file = (
+        "affiliate_id,payee_name,method,iban\n"
+        f"a01,{name_of('a01')},sepa,{iban}\na02,Bob,sepa,{wrong}\n"
+    )
+    unset = upload(maker, "/payees", file.encode(), name="payees.csv")
+    assert (unset.status_code, "COMMISSION_BANK_KEY is not set" in unset.text) == (400, True)
+    world.portal.environment = {"COMMISSION_BANK_KEY": base64.b64encode(b"k" * 32).decode()}
+    pages = []
+
+    def said(response: Any) -> str:
+        pages.append(response.text)
+        return words(response.text)
+
+    look = upload(maker, "/payees", file.encode(), name="payees.csv")
+    assert "2 read = 1 accepted + 0 duplicate + 1 rejected" in said(look)
+    assert "a01 sepa DE…3000 Name-a01" in said(look)
+    assert "3 iban bad_payee" in said(look)
+    assert "no columns" in said(upload(maker, "/payees", b"a,b\n1,2\n"))
+    assert "Parquet is not taken here" in said(upload(maker, "/payees", b"x", name="x.PARQUET"))
+    assert upload(world.of("checker"), "/payees", file.encode()).status_code == 403
+    assert "Nothing is known of where a01 is paid" in shows(maker, "/payees?affiliate=a01")
+    key = {"looked_at": hidden_button(look.text)}
+    assert send(maker, "/payees", **key) == (303, "/payees?imported=1")
+    assert send(maker, "/payees", **key)[0] == 400  # once
+
+    changed = file.replace(iban, other)
+    late = upload(maker, "/payees", changed.encode())
+    assert "1 account is another than before. Nothing is paid there for 3 business dates" in said(
+        late
+    )
+    assert "another account , before DE…3000" in said(late)
+    again = upload(maker, "/payees", changed.encode())
+    assert send(maker, "/payees", looked_at=hidden_button(again.text))[0] == 303
+    stale = maker.post("/payees", data=_token(maker) | {"looked_at": hidden_button(late.text)})
+    assert "The book has learned something since this was looked at" in said(stale)
+    assert "1 duplicate + 1 rejected" in said(stale)
+    for path in ("/payees?affiliate=a01", "/payees?imported=1", "/audit", "/refused?kind=payees"):
+        browser = world.of("auditor") if path.startswith("/refused") else maker
+        pages.append(browser.get(path).text)
+    assert "sepa FR…2606" in words(pages[-4])
+    assert "payees.csv" in words(pages[-3])
+    assert [page for page in pages if iban in page or other in page or wrong in page] == []
+    # By another process: SQLite loses its locks where this one closes the book's file.
+    search = ["grep", "-rlaF", "-e", iban, "-e", other, str(world.folder)]
+    found = subprocess.run(search, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (1, "")
+
+
+def test_a_table_of_rates_is_looked_at_and_imported(world: World) -> None:
+    maker, table = world.of("maker"), "date,currency,per_euro\n2026-01-05,USD,{}\n"
+    assert "There are none" in shows(maker, "/rates")
+    wrong = upload(maker, "/rates", table.format("1,17").encode(), source="our bank")
+    assert (wrong.status_code, "sent.csv:2" in words(wrong.text)) == (400, True)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("rates.csv", table.format("1.17"))
+    look = upload(maker, "/rates", packed.getvalue(), name="rates.zip", source="our bank")
+    assert "1 read = 1 accepted + 0 duplicate" in words(look.text)
+    assert "2026-01-05 USD 1.17 our bank" in words(look.text)
+    key = {"looked_at": hidden_button(look.text)}
+    other = send(maker, "/rates", **key, source="another")  # so it is not what was shown
+    assert (other[0], "this is what comes of it now" in other[1]) == (200, True)
+    assert send(maker, "/rates", **key, source="our bank") == (303, "/rates?imported=1")
+    assert "Of 2026-01-05: how much of a currency is one euro" in shows(maker, "/rates?imported=1")
+    assert "rates.zip was imported" in shows(maker, "/rates?imported=1")
+    again = upload(maker, "/rates", table.format("1.18").encode(), source="our bank")
+    assert "USD of 2026-01-05 is 1.18 here and 1.17 in the book" in words(again.text)
+    assert upload(world.of("checker"), "/rates", b"x").status_code == 403
+
+
 def test_what_a_bank_said_is_decided(world: World) -> None:
-    statement = world.folder / "statement.xml"
-    statement.write_text(STATEMENT, "utf-8")
-    commission("reconcile", str(statement), "--as", "otto", "--database", world.url)
     maker = world.of("maker")
     assert "$7.00 Somebody Else" in shows(maker, "/bank")
     assert send(maker, "/bank/1")[0] == 400
@@ -360,3 +549,45 @@ def test_what_a_bank_said_is_decided(world: World) -> None:
     assert send(maker, "/bank/1", word="not ours") == (303, "/bank/1")
     assert "not ours at" in shows(maker, "/bank/1")
     assert "No entry waits" in shows(maker, "/bank")
+
+
+def test_dates_are_computed_anew_and_just_that_is_proposed(world: World) -> None:
+    maker, environment = world.of("maker"), dict(world.portal.environment)
+    world.portal.environment = environment | {"COMMISSION_PAYOUTS_APPROVAL": "two-person"}
+    Path(world.folder / "late.csv").write_text("affiliate_id,referrer_id\na00,a19x\n", "utf-8")
+    late = str(world.folder / "late.csv")
+    commission("import", "referrals", late, "--database", world.url)
+    dates = {"from": "2026-01-31", "to": "2026-01-31"}
+    wrong = send(maker, "/true-ups", **(dates | {"to": "31.1."}))
+    assert (wrong[0], "--to: '31.1.' is not a day" in wrong[1]) == (400, True)
+    place = send(maker, "/true-ups", **dates)[1]
+    busy = send(world.of("operator"), "/true-ups", **dates)
+    assert (busy[0], f"Wait until that is done: {place}" in busy[1]) == (409, True)
+    seen = _becomes(maker, place, "Nothing was changed yet")
+    assert "a19x 20.00 0.00 20.00 USD 1 1" in seen
+    assert "Propose just this" in seen
+    assert "Propose just this" not in shows(world.of("checker"), place)
+    assert "--reason is empty" in send(maker, place, reason=" ")[1]
+    done = _ends(maker, send(maker, place, reason="the referral came late")[1])
+    waits = re.search(r"next: somebody else gives: commission corrections approve (\d+)", done)
+    assert waits
+    assert "the referral came late" in shows(maker, "/corrections")
+    assert send(maker, f"/corrections/{waits[1]}", approve="1")[0] == 403
+    assert send(named(world, "omar"), f"/corrections/{waits[1]}", approve="1")[0] == 303
+    for last in series.of((), ("2027-01-31",)):  # one more process
+        none = send(maker, "/true-ups", **(dates | {"to": last}))[1]
+        said = _becomes(maker, none, "not be computed")
+        assert f"{last} is after the last completed date" in said
+
+
+def _becomes(client: TestClient, place: str, said: str) -> str:
+    """The page once it says this; until then it loads itself anew."""
+    for _ in range(600):
+        response = client.get(place)
+        assert response.status_code == 200, place
+        if said in words(response.text):
+            assert "refresh" not in response.headers
+            return words(response.text)
+        assert response.headers["refresh"] == "3", words(response.text)
+        time.sleep(0.1)
+    pytest.fail(f"{place} never said {said!r}")

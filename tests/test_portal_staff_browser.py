@@ -1,6 +1,7 @@
 """The staff's pages in a real browser without JavaScript, over `commission serve`: an operator
 mends a refused row, two people approve a batch, and a run outlives the portal that started it."""
 
+import base64
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import series
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from portal_world import commission
+from test_portal_staff import STATEMENT
 
 from commission_engine.book.connect import connect, reading
 from commission_engine.book.runs import completed
@@ -26,13 +28,29 @@ from commission_engine.book.runs import completed
 pytestmark = pytest.mark.needs("chromium")
 
 BAD = 'event_id,affiliate_id,occurred_at,amount,currency\nx1,a01,2026-02-20,"12,50",USD\n'
-PHONE = {"width": 390, "height": 844}
+PAYEES = """\
+affiliate_id,payee_name,method,iban
+a01,A Name That Is Quite Long And Sons,sepa,DE89370400440532013000
+a02,Bob,sepa,DE8937
+"""
+RATES = "date,currency,per_euro\n2026-01-05,USD,1.17\n"
+PHONE = {"width": 360, "height": 780}
 PAGES = {
     "the-operator": ("/runs/2026-01-31", "/refused", "/refused/mended", "/runs", "/plan", "/plan/1",
-                     "/holds", "/corrections", "/tree?q=a", "/tree/3", "/audit", "/audit/3"),
+                     "/holds", "/corrections", "/tree?q=a", "/tree/3", "/audit", "/audit/3",
+                     "/tokens"),
     "the-maker": ("/settlements", "/settlements/2026-01-31", "/payouts", "/payments", "/bank",
-                  "/exports", "/month-end?month=2026-01"),
+                  "/exports", "/month-end?month=2026-01", "/payees?affiliate=a01", "/rates"),
 }  # fmt: skip
+KEY = base64.b64encode(b"k" * 32).decode()
+Fields = Mapping[str, str | tuple[str, str]]
+LOOKED_AT: Sequence[tuple[str, str, Fields]] = (
+    ("/payees", "See what would be accepted", {"file": ("payees.csv", PAYEES)}),
+    ("/bank", "See what is in it", {"file": ("bank.xml", STATEMENT)}),
+    ("/rates", "See what is in it", {"file": ("rates.csv", RATES), "source": "our bank"}),
+    ("/payouts", "Look at it first", {"affiliate_id": "a00", "currency": "USD", "reason": "why"}),
+)
+"""Forms of the maker's, each with what leads to the page that has to be looked at first."""
 
 
 @dataclass
@@ -51,7 +69,9 @@ class Desk:
         words = ["-m", "commission_engine", "serve", "--port", port, "--database", self.url]
         self.process = subprocess.Popen(
             [sys.executable, *words], cwd=self.folder, stderr=subprocess.PIPE, text=True,
-            start_new_session=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            start_new_session=True, env=os.environ | {
+                "PYTHONPATH": os.pathsep.join(sys.path), "COMMISSION_BANK_KEY": KEY,
+            },
         )  # fmt: skip
         assert self.process.stderr
         assert "the portal is at" in self.process.stderr.readline()
@@ -162,7 +182,18 @@ def _looks_and_approves(page: Page) -> None:
 
 def test_the_pages_shut_nobody_out(desk: Desk) -> None:
     """axe-core finds nothing serious, and on a phone no page is wider than the screen."""
-    found, wide = [], []
+    found: list[object] = []
+
+    def looked_at(tab: Page) -> None:
+        assert tab.get_by_role("heading", level=1).count() == 1, tab.url
+        found.extend(
+            (tab.url, each["id"], each["nodes"][0]["html"])
+            for each in Axe().run(tab).response["violations"]
+            if each["impact"] in ("serious", "critical")
+        )
+        if tab.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found.append((tab.url, tab.title(), "is wider than the screen"))
+
     for name, paths in PAGES.items():
         with desk.of(name) as page:
             mine = desk.browser.new_context(bypass_csp=True, viewport=PHONE)  # type: ignore[arg-type]
@@ -170,13 +201,36 @@ def test_the_pages_shut_nobody_out(desk: Desk) -> None:
             tab = mine.new_page()
             for path in series.of(paths[:2], paths):
                 tab.goto(f"{desk.address}{path}")
-                assert tab.get_by_role("heading", level=1).count() == 1, path
-                found += [
-                    (path, each["id"], each["nodes"][0]["html"])
-                    for each in Axe().run(tab).response["violations"]
-                    if each["impact"] in ("serious", "critical")
-                ]
-                if tab.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                    wide.append(path)
+                looked_at(tab)
+            for path, button, fields in series.of(LOOKED_AT[:1], LOOKED_AT):
+                if name == "the-maker":
+                    tab.goto(f"{desk.address}{path}")
+                    _fill(tab, fields)
+                    tab.get_by_role("button", name=button).click()
+                    assert "Nothing was" in tab.get_by_role("status").inner_text(), path
+                    looked_at(tab)
             mine.close()
-    assert (found, wide) == ([], [])
+    assert found == []
+
+
+def _fill(tab: Page, fields: Fields) -> None:
+    for name, value in fields.items():
+        field = tab.locator(f"#{name}")
+        if isinstance(value, str):
+            field.fill(value)
+        else:
+            file = {"name": value[0], "mimeType": "text/plain", "buffer": value[1].encode()}
+            field.set_input_files(file)  # type: ignore[arg-type]
+
+
+def test_a_maker_imports_what_a_bank_has_sent(desk: Desk) -> None:
+    """By keyboard alone: the button has the focus when it is pressed."""
+    with desk.of("the-maker", viewport=PHONE) as page:
+        page.goto(f"{desk.address}/bank")
+        _fill(page, {"file": ("bank.xml", STATEMENT)})
+        page.get_by_role("button", name="See what is in it").press("Enter")
+        assert "1 new entry" in page.get_by_role("status").inner_text()
+        page.get_by_role("button", name="Import just this").press("Enter")
+        assert page.get_by_role("status").inner_text() == "bank.xml was read."
+        page.get_by_role("link", name="1", exact=True).press("Enter")
+        assert page.get_by_role("heading", name="Bank entry 1").count() == 1

@@ -8,14 +8,17 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from portal_world import RUNS, World, make_book, world_at
 from portal_world import commission as commission_done
 from program import Program, shop
+from test_portal_staff import STATEMENT, hidden
 
 from commission_engine.book.connect import connect, writing
 from commission_engine.book.doors import NOBODY, Doors
+from commission_engine.portal.portal import form_token
 
 
 def test_accounts_are_added_changed_and_removed(commission: Program) -> None:
@@ -86,8 +89,28 @@ def seen(world: World) -> list[str]:
     assert first
     asked += [own.get(first[1]), auditor.get("/affiliates/2/account")]
     asked += [own.get("/statements?before=2026-02-01"), auditor.get("/affiliates?q=a05")]
+    asked += desk_of(world)
     assert {each.status_code for each in asked} == {200, 303}
     return [re.sub(r'"[0-9a-f]{64}"', "", each.text) for each in asked]
+
+
+def desk_of(world: World) -> list[Any]:
+    """What a maker sees once he has imported a table of rates and a bank's file, and his program;
+    without when the nights ran."""
+    maker, program = world.of("maker"), world.program_of("maker")
+    token = {"form_token": form_token(maker.cookies["commission"]), "source": "our bank"}
+    for path, content in (
+        ("/rates", "date,currency,per_euro\n2026-01-05,USD,1.17\n2026-01-02,USD,1.1721\n"),
+        ("/bank", STATEMENT),
+    ):
+        look = maker.post(path, data=token, files={"file": ("sent", content)})
+        looked_at = hidden(look.text, "looked_at")
+        assert maker.post(path, data=token | {"looked_at": looked_at}).status_code == 303
+    settled = f"/api/v1/settlements/{RUNS[0]}"
+    answers = [maker.get(path) for path in ("/rates", "/rates?before=2026-01-05", "/bank")]
+    answers += [program.get(path) for path in (f"{settled}/payouts?status=pending",)]
+    assert answers[-1].json()["payouts"]
+    return answers
 
 
 def test_the_server_answers_while_a_run_writes_and_ends_with_a_signal(tmp_path: Path) -> None:

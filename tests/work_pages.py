@@ -25,15 +25,18 @@ EMPTY: Mapping[str, int] = {
         (
             "POST /runs/start", "POST /refused/file", "POST /refused/mend", "POST /refused/mended",
             "POST /holds/{hold}/release", "POST /corrections", "POST /corrections/{proposal}",
+            "POST /true-ups",
             "POST /tree/{number:int}/move", "POST /payouts/withdraw", "POST /payouts/reject",
-            "POST /payouts/mark", "POST /bank/{entry}", "POST /exports", "POST /month-end/close",
+            "POST /payouts/mark", "POST /payouts/override", "POST /payees", "POST /rates",
+            "POST /bank", "POST /bank/{entry}", "POST /exports", "POST /month-end/close",
             "POST /month-end/{month}/reopen",
         ),
         400,
     ),
     **dict.fromkeys(
         (
-            "GET /started/{started}", "GET /batches/{batch}", "GET /bank/{entry}",
+            "GET /started/{started}", "GET /true-ups/{started}",
+            "POST /true-ups/{started}", "GET /batches/{batch}", "GET /bank/{entry}",
             "GET /payments/{payment}", "GET /exports/{export}", "GET /exports/{export}/{part}",
             "GET /month-end/{closing}/{paper}",
         ),

@@ -22,7 +22,7 @@ from commission_engine.book.connect import connect, for_readers, translated
 from commission_engine.problems import UsageError
 
 SCHEMA = "portal"
-VERSION = 1
+VERSION = 2
 BUSY_SECONDS = 5
 
 _metadata = sa.MetaData()
@@ -63,16 +63,17 @@ _link = _table(  # signs in once
     "portal_link", _hash(), _text("kind"), _text("who"), _instant("ends")
 )
 
-_token = _table(  # reads the API as an affiliate
+_token = _table(  # reads the API as an affiliate, or with the role of an account
     "portal_token",
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("hash", sa.Text, nullable=False, unique=True),
-    _text("affiliate_id"),
+    _text("kind"),
+    _text("who"),
     _text("label"),
     _instant("created"),
     _instant("ends"),
 )
-sa.Index("ix_portal_token_affiliate_id", _token.c.affiliate_id)
+sa.Index("ix_portal_token_who", _token.c.kind, _token.c.who)
 
 _happened = _table(  # what happened at the door: only ever added to
     "portal_happened",
@@ -113,7 +114,7 @@ class Token:
     """A token of the API; the secret itself is shown once, when it is made."""
 
     id: str
-    affiliate_id: str
+    who: Who
     label: str
     created: int
     ends: int
@@ -219,14 +220,15 @@ class Doors:
         with self._change() as connection:
             connection.execute(sa.delete(_session).where(_session.c.hash == hashed(secret)))
 
-    def end_all(self, who: Who) -> int:
-        """End all sessions and links of somebody; how many they were."""
+    def end_all(self, who: Who, *, tokens: bool = False) -> int:
+        """End all sessions and links of somebody, with `tokens` his tokens too; how many they
+        were."""
         with self._change() as connection:
             gone = [
                 connection.execute(
                     sa.delete(table).where(table.c.kind == who.kind, table.c.who == who.id)
                 ).rowcount
-                for table in (_session, _link)
+                for table in (_session, _link, *([_token] if tokens else []))
             ]
         return sum(gone)
 
@@ -257,17 +259,17 @@ class Doors:
 
     def add_token(self, token: Token, secret: str) -> None:
         row = {
-            "id": token.id, "hash": hashed(secret), "affiliate_id": token.affiliate_id,
+            "id": token.id, "hash": hashed(secret), "kind": token.who.kind, "who": token.who.id,
             "label": token.label, "created": token.created, "ends": token.ends,
         }  # fmt: skip
         with self._change() as connection:
             connection.execute(sa.insert(_token).values(row))
 
-    def tokens(self, affiliate_id: str, now: int) -> Sequence[Token]:
-        """Those of an affiliate that have not ended, the newest first."""
+    def tokens(self, who: Who, now: int) -> Sequence[Token]:
+        """Those of somebody that have not ended, the newest first."""
         query = (
             sa.select(_token)
-            .where(_token.c.affiliate_id == affiliate_id, _token.c.ends > now)
+            .where(_token.c.kind == who.kind, _token.c.who == who.id, _token.c.ends > now)
             .order_by(_token.c.created.desc(), _token.c.id)
         )
         with self._look() as connection:
@@ -279,10 +281,10 @@ class Doors:
             row = connection.execute(query).mappings().one_or_none()
         return _read_token(row) if row else None
 
-    def remove_token(self, token_id: str, affiliate_id: str) -> bool:
-        """Whether it was there, and this affiliate's."""
+    def remove_token(self, token_id: str, who: Who) -> bool:
+        """Whether it was there, and his."""
         with self._change() as connection:
-            mine = (_token.c.id == token_id, _token.c.affiliate_id == affiliate_id)
+            mine = (_token.c.id == token_id, _token.c.kind == who.kind, _token.c.who == who.id)
             return connection.execute(sa.delete(_token).where(*mine)).rowcount == 1
 
     # -- what happened
@@ -303,7 +305,8 @@ class Doors:
 
 
 def _read_token(row: Any) -> Token:
-    return Token(row["id"], row["affiliate_id"], row["label"], row["created"], row["ends"])
+    who = Who(row["kind"], row["who"])
+    return Token(row["id"], who, row["label"], row["created"], row["ends"])
 
 
 def _may_make_schema(connection: sa.Connection) -> None:

@@ -28,6 +28,7 @@ from commission_engine.book.schema import (
 )
 from commission_engine.book.schema import audit as trail
 from commission_engine.book.schema_bank import payment_format
+from commission_engine.book.schema_exchange import exchange_rate
 from commission_engine.book.schema_people import (
     payment_file,
     payment_file_written,
@@ -300,6 +301,14 @@ def payment_files(connection: sa.Connection, before: int | None, limit: int) -> 
     )  # fmt: skip
     query = _page(query, payment_file.c.intake, before, limit)
     return [PaymentFile(*row) for row in connection.execute(query)]
+
+
+def day_of_rates(connection: sa.Connection, before: Day | None) -> Day | None:
+    """The last day before another one (None: of all) that has an exchange rate."""
+    query = sa.select(sa.func.max(exchange_rate.c.day))
+    if before is not None:
+        query = query.where(exchange_rate.c.day < before)
+    return connection.execute(query).scalar()
 
 
 # -- the tree

@@ -35,7 +35,16 @@ from commission_engine.cli.common import (
     say,
     settings_of,
 )
-from commission_engine.correct import Adjust, Anew, adjust, decide_on, foresee, true_up, what_of
+from commission_engine.correct import (
+    Adjust,
+    Anew,
+    adjust,
+    content,
+    decide_on,
+    foresee,
+    true_up,
+    what_of,
+)
 from commission_engine.corrected import Differences
 from commission_engine.imports import Circumstances
 from commission_engine.money import plain
@@ -100,6 +109,12 @@ def true_up_(
         bool, typer.Option("--post", help="The next run books the differences.")
     ] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept, and explained.")] = "",
+    looked_at: Annotated[
+        str,
+        typer.Option(
+            "--hash", metavar="HASH", help="Post only what was looked at, as --json says."
+        ),
+    ] = "",
     by_line: Annotated[bool, typer.Option("--lines", help="Each line that differs.")] = False,
     as_name: As = "",
     database: Database = None,
@@ -117,6 +132,8 @@ def true_up_(
             f"{'--to' if first else '--from'} is missing",
             "Write such as --from 2026-10-01 --to 2026-10-31.",
         )
+    if looked_at and not post:
+        raise UsageError("--hash is for --post", "Leave it out to look.")
     how = form(as_json, as_csv)
     settings = settings_of(database=database)
     read = read_plan(existing(plan)) if plan else None
@@ -128,22 +145,26 @@ def true_up_(
         given = Circumstances(named(as_name), now(), origin=origin())
         engine = open_book(settings)
 
-        def unit(worker: Worker) -> tuple[pl.DataFrame, Proposal | None]:
+        def unit(worker: Worker) -> tuple[pl.DataFrame, str, Proposal | None]:
             with worker.writing() as connection:
                 second = _second(settings)
-                found, waits = true_up(connection, wanted, given, second=second)
-                return _told(connection, found, by_line=by_line), waits
+                found, waits = true_up(
+                    connection, wanted, given, second=second, looked_at=looked_at
+                )
+                return _told(connection, found, by_line=by_line), content(found), waits
 
         with at_work(engine, "true-up") as worker:
-            shown, waits = again(lambda: unit(worker))
+            shown, sha256, waits = again(lambda: unit(worker))
     else:
         with looking(database) as connection:
-            shown = _told(connection, foresee(connection, wanted), by_line=by_line)
+            found = foresee(connection, wanted)
+            shown, sha256 = _told(connection, found, by_line=by_line), content(found)
     if how is Form.JSON:
         print_json(
             {
                 "from": first,
                 "to": last,
+                "sha256": sha256,
                 "posted": post and waits is None and shown.height > 0,
                 "proposal": waits.id if waits else None,
                 "differences": shown.to_dicts(),

@@ -36,6 +36,7 @@ from commission_engine.cli.payouts_shared import DryRun, circumstances
 from commission_engine.finance.payees.keep import (
     Payee,
     Rotated,
+    change_of,
     history,
     import_payees,
     rotate,
@@ -126,21 +127,12 @@ def _table(found: Sequence[Payee], free: dict[int, str]) -> pl.DataFrame:
             ),
             each.learned_at,
             each.who,
-            _change(each, found[place - 1] if place else None),
+            change_of(each, found[place - 1] if place else None),
             free.get(each.affiliate, "") if each is last[each.affiliate] else "",
         )
         for place, each in enumerate(found)
     ]
     return pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
-
-
-def _change(each: Payee, before: Payee | None) -> str:
-    """What an intake has changed, beside the one before it."""
-    if each.kind == bank.ROTATE:
-        return "sealed anew"
-    if each.account_intake != each.intake:
-        return "name or address"
-    return "account" if before and before.affiliate == each.affiliate else ""
 
 
 @app.command("rotate")

@@ -1,6 +1,5 @@
 """`commission reconcile`: what banks say of payouts, what waits for a person, what it comes to."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,8 +35,8 @@ from commission_engine.cli.common import (
 from commission_engine.cli.payouts_shared import DryRun, Why, circumstances
 from commission_engine.finance.reconcile import read as reader
 from commission_engine.finance.reconcile.decide import Decided, Decision, Word, decide, waiting
-from commission_engine.finance.reconcile.keep import Reconciled, reconcile
-from commission_engine.finance.reconcile.match import WAITS, Found
+from commission_engine.finance.reconcile.keep import Reconciled, reconcile, sums
+from commission_engine.finance.reconcile.keep import waiting as waits_for_a_person
 from commission_engine.finance.reconcile.past import key_of
 from commission_engine.finance.reconcile.read import Named, load
 from commission_engine.finance.reconcile.reasons import in_words
@@ -93,7 +92,7 @@ def read_(
 
     with at_work(open_book(settings), "reconcile") as worker:
         done = again(lambda: unit(worker))
-    waits = done.rows.filter(pl.col("found").is_in([str(each) for each in WAITS])).height
+    waits = waits_for_a_person(done.rows)
     if as_json:
         print_json(_said(file, done, waits, dry_run=dry_run))
         return
@@ -116,24 +115,12 @@ def _said(file: Path, done: Reconciled, waits: int, *, dry_run: bool) -> dict[st
         "known": done.known,
         "pending": done.pending,
         "found": dict(done.found),
-        "totals": {f"{found} {code}": amount for found, code, _, amount in _sums(done.rows)},
+        "totals": {f"{found} {code}": amount for found, code, _, amount in sums(done.rows)},
         "marked_paid": done.paid,
         "marked_failed": done.back,
         "waiting": waits,
         "dry_run": dry_run,
     }
-
-
-def _sums(rows: pl.DataFrame) -> Sequence[tuple[str, str, int, str]]:
-    """What is found, in which currency, how often, and what it comes to."""
-    sums = rows.group_by("found", "code", "decimals").agg(
-        pl.len().alias("count"), pl.col("amount_minor").sum()
-    )
-    told = [
-        (row["found"], row["code"], row["count"], plain(row["amount_minor"], row["decimals"]))
-        for row in sums.sort("code", "decimals").iter_rows(named=True)
-    ]
-    return sorted(told, key=lambda each: list(Found).index(Found(each[0])))
 
 
 def _tell(done: Reconciled, waits: int, *, dry_run: bool) -> None:
@@ -142,7 +129,7 @@ def _tell(done: Reconciled, waits: int, *, dry_run: bool) -> None:
     later = f", {done.pending:,} not final and left out" if done.pending else ""
     new = "1 new entry" if done.rows.height == 1 else f"{done.rows.height:,} new entries"
     say(f"{done.form}{escape(about)}: {new}{known}{later}")
-    for found, code, count, amount in _sums(done.rows):
+    for found, code, count, amount in sums(done.rows):
         say(f"  {found}: {count:,}, {escape(code)} {amount}")
     if done.paid:
         say(f"{counted(done.paid, 'payout')} marked paid")

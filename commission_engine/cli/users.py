@@ -68,7 +68,7 @@ def add_(
 def remove_(
     name: Name, as_name: As = "", dry_run: DryRun = False, database: Database = None
 ) -> None:
-    """Remove an account; whoever is signed in with it is so no longer."""
+    """Remove an account; whoever is signed in with it is so no longer, and its tokens end."""
     _changed(
         database,
         "users remove",
@@ -77,7 +77,7 @@ def remove_(
     )
     if not dry_run:
         with _doors(database) as doors:
-            doors.end_all(Who(STAFF, name))
+            doors.end_all(Who(STAFF, name), tokens=True)
     say(f"dry run: {name} would be removed" if dry_run else f"{name} is removed")
 
 

@@ -1,4 +1,5 @@
-"""The API: what an affiliate sees on his pages, as JSON, for programs that have a token of his.
+"""The API: what an affiliate sees on his pages, as JSON, for programs that have a token of his; the
+staff asks the same of any affiliate.
 
 It only reads. What does not fit is refused with 400 and a sentence; `openapi.py` describes it.
 """
@@ -13,7 +14,16 @@ from commission_engine.book import readers
 from commission_engine.book.reader_lines import Line
 from commission_engine.calendar import Day
 from commission_engine.portal import said
-from commission_engine.portal.access import EVERYBODY, OWN, Answer, Asked, Kind, Nothing, Page
+from commission_engine.portal.access import (
+    EVERYBODY,
+    LOOKS,
+    OWN,
+    Answer,
+    Asked,
+    Kind,
+    Nothing,
+    Page,
+)
 from commission_engine.portal.amounts import day_in, iso
 from commission_engine.portal.limits import API
 from commission_engine.portal.lines import (
@@ -40,8 +50,8 @@ def account(asked: Asked) -> Any:
 
 
 def statements(asked: Asked) -> Any:
-    _known(asked, "before")
-    before = _day(asked, "before")
+    only(asked, "before")
+    before = day(asked, "before")
     found = readers.statements(asked.book, asked.of.number, before=before, limit=STATEMENTS)
     more = iso(found[-1].run_day) if len(found) >= STATEMENTS else None
     return {"statements": said.statements(asked, found), "next_before": more}
@@ -57,9 +67,9 @@ def payouts(asked: Asked) -> Any:
 
 
 def lines(asked: Asked) -> Any:
-    _known(asked, "from", "to", "level", "which", "after")
+    only(asked, "from", "to", "level", "which", "after")
     wanted = Filter(
-        _day(asked, "from"), _day(asked, "to"), _level(asked), _which(asked), _after(asked)
+        day(asked, "from"), day(asked, "to"), _level(asked), _which(asked), _after(asked)
     )
     found, goes_on = found_lines(asked, wanted, A_PAGE)
     more = f"{goes_on[0]}.{goes_on[1]}" if goes_on else None
@@ -90,13 +100,15 @@ def _lines(asked: Asked, found: list[Line]) -> list[dict[str, Any]]:
 # -- what is asked for
 
 
-def _known(asked: Asked, *names: str) -> None:
+def only(asked: Asked, *names: str) -> None:
+    """UsageError for a question with another parameter."""
     unknown = [name for name in asked.request.query_params if name not in names]
     if unknown:
         raise UsageError(f"there is no parameter {unknown[0]!r}; there are {', '.join(names)}")
 
 
-def _day(asked: Asked, name: str) -> Day | None:
+def day(asked: Asked, name: str) -> Day | None:
+    """A day that is asked for; None where it is not."""
     if name not in asked.request.query_params:
         return None
     found = day_in(asked.query(name))
@@ -130,7 +142,9 @@ def _after(asked: Asked) -> tuple[Day, int] | None:
     return int(found[1]), int(found[2])
 
 
-def _json(answer: Callable[[Asked], Any]) -> Answer:
+def as_json(answer: Callable[[Asked], Any]) -> Answer:
+    """A page that answers with a value as JSON."""
+
     def answered(asked: Asked) -> Response:
         if plan_is_missing(asked):
             raise Nothing
@@ -143,20 +157,23 @@ def plan_is_missing(asked: Asked) -> bool:
     return asked.page.about != "" and asked.portal.plan(asked.book) is None
 
 
-def _page(path: str, answer: Callable[[Asked], Any], *, heavy: bool = False) -> Page:
-    return Page(
-        f"/api/v1{path}", _json(answer), OWN, about="me", limit=API, kind=Kind.API, states=ACTIVE,
-        heavy=heavy,
-    )  # fmt: skip
+def of_affiliate(path: str, answer: Callable[[Asked], Any], *, heavy: bool = False) -> list[Page]:
+    """What an affiliate may ask of himself, and the staff of him."""
+    mine, his = f"/api/v1{path}", f"/api/v1/affiliates/{{number:int}}{path}"
+    return [
+        Page(mine, as_json(answer), OWN, about="me", limit=API, kind=Kind.API, states=ACTIVE,
+             heavy=heavy),
+        Page(his, as_json(answer), LOOKS, about="path", limit=API, kind=Kind.API, heavy=heavy),
+    ]  # fmt: skip
 
 
 PAGES = (
-    Page("/api/openapi.json", _json(openapi), EVERYBODY, kind=Kind.API),
-    _page("/account", account),
-    _page("/statements", statements),
-    _page("/statements/{id}", statement),
-    _page("/payouts", payouts),
-    _page("/lines", lines),
-    _page("/lines/{day}/{reference}", line, heavy=True),
-    _page("/referrals", referrals),
+    Page("/api/openapi.json", as_json(openapi), EVERYBODY, kind=Kind.API),
+    *of_affiliate("/account", account),
+    *of_affiliate("/statements", statements),
+    *of_affiliate("/statements/{id}", statement),
+    *of_affiliate("/payouts", payouts),
+    *of_affiliate("/lines", lines),
+    *of_affiliate("/lines/{day}/{reference}", line, heavy=True),
+    *of_affiliate("/referrals", referrals),
 )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -12,6 +13,7 @@ from commission_engine.portal import (
     account,
     affiliates,
     api,
+    api_staff,
     branch,
     data,
     earnings,
@@ -30,6 +32,21 @@ from commission_engine.portal.operators import PAGES as FOR_OPERATORS
 from commission_engine.portal.portal import Portal
 
 
+class _Any(Convertor[str]):
+    """Whatever is left of an address, also what has line ends in it."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("any", _Any())
+
+
 def pages() -> Sequence[Page]:
     """Every page there is, in the order in which the menu has them."""
     return (
@@ -41,12 +58,13 @@ def pages() -> Sequence[Page]:
         *earnings.PAGES,
         *branch.PAGES,
         *data.PAGES,
-        *tokens.PAGES,
-        *api.PAGES,
         *affiliates.PAGES,
         *FOR_OPERATORS,
         *FOR_FINANCE,
         *users.PAGES,
+        *tokens.PAGES,
+        *api.PAGES,
+        *api_staff.PAGES,
         *entry.LAST,
     )
 

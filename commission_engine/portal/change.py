@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from commission_engine.book.audit import Origin
 from commission_engine.book.connect import Connection, connect
@@ -32,6 +32,35 @@ def changed(asked: Asked, how: Callable[[Connection, Circumstances], T], *, keep
 
     with at_work(asked) as worker:
         return again(lambda: unit(worker))
+
+
+class _Otherwise(Exception):
+    """It comes to something else than what was shown; so nothing of it is kept."""
+
+    def __init__(self, done: object) -> None:
+        super().__init__()
+        self.done = done
+
+
+def kept_as_shown(
+    asked: Asked,
+    how: Callable[[Connection, Circumstances], T],
+    content: Callable[[T], str],
+    shown: str,
+) -> tuple[T, bool]:
+    """What `how` comes to, and whether it was kept: only where that has the `content` that was
+    `shown` ("": nothing was shown yet)."""
+
+    def as_shown(connection: Connection, given: Circumstances) -> T:
+        done = how(connection, given)
+        if shown and content(done) != shown:
+            raise _Otherwise(done)
+        return done
+
+    try:
+        return changed(asked, as_shown, keep=bool(shown)), bool(shown)
+    except _Otherwise as why:
+        return cast(T, why.done), False
 
 
 def at_work(asked: Asked) -> AbstractContextManager[Worker]:

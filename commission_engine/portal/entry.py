@@ -12,9 +12,9 @@ from commission_engine.book.connect import reading
 from commission_engine.book.doors import AFFILIATE, NOBODY, STAFF, Who
 from commission_engine.book.readers import people_with
 from commission_engine.portal import mail
-from commission_engine.portal.access import EVERYBODY, SIGNED_IN, Asked, Nothing, Page, Role
+from commission_engine.portal.access import EVERYBODY, SIGNED_IN, Asked, Kind, Nothing, Page, Role
 from commission_engine.portal.gate import TooOften, machine, set_cookie
-from commission_engine.portal.limits import LINKS, SIGN_IN
+from commission_engine.portal.limits import API, LINKS, SIGN_IN
 from commission_engine.portal.portal import Portal, new_secret
 from commission_engine.portal.render import FILES, address, content, page
 from commission_engine.problems import CommissionError
@@ -160,5 +160,8 @@ PAGES = (
     Page("/sign-out", sign_out, SIGNED_IN, "POST"),
     Page("/static/{hash}/{name}", static, EVERYBODY),
 )
-LAST = (Page("/{rest:path}", nothing, EVERYBODY, "*"),)
+LAST = (
+    Page("/api/{rest:any}", nothing, EVERYBODY, "*", kind=Kind.API, limit=API),
+    Page("/{rest:any}", nothing, EVERYBODY, "*"),
+)
 """Whatever is no page: for everybody, by every method, the same as a page that is not theirs."""

@@ -161,7 +161,7 @@ class Gate:
         token = self._portal.doors.token(secret.strip(), self._portal.clock())
         if token is None:
             return Visitor()
-        return visitor_of(book, Who(AFFILIATE, token.affiliate_id), secret)
+        return visitor_of(book, token.who, secret)
 
     # -- may he
 
@@ -169,8 +169,9 @@ class Gate:
         self, page: Page, request: Request, visitor: Visitor, form: Mapping[str, str]
     ) -> Response | None:
         """An answer in place of the page's, or None; raises what else stands in its way."""
-        if page.kind is Kind.API and visitor.role is Role.ANYBODY and Role.ANYBODY not in page.who:
+        if page.kind is Kind.API:  # what is refused is counted too: programs do not tire
             self._count(page, request, visitor)
+        if page.kind is Kind.API and visitor.role is Role.ANYBODY and Role.ANYBODY not in page.who:
             return JSONResponse({"error": "a token is needed"}, 401,
                                 {"WWW-Authenticate": "Bearer"})  # fmt: skip
         if visitor.role not in page.who:
@@ -179,7 +180,9 @@ class Gate:
             raise Nothing if visitor.role is Role.AFFILIATE else Denied
         if visitor.person and visitor.person.status not in page.states:
             raise Nothing
-        if page.method == "POST" and page.kind is Kind.PAGE:
+        if page.kind is Kind.API:
+            return None
+        if page.method == "POST":
             self._refuse_foreign(request, visitor, form)
         self._count(page, request, visitor)
         return None

@@ -1,37 +1,27 @@
-"""The API's description, OpenAPI 3.1: what can be asked for, and what comes back."""
+"""The API's description, OpenAPI 3.1: what can be asked for, and what comes back; for affiliates of
+themselves, for the staff below `openapi_staff`."""
 
 from typing import Any
 
+from commission_engine.portal import openapi_staff
+from commission_engine.portal.openapi_parts import (
+    AFTER,
+    AMOUNT,
+    DAY,
+    LEVEL,
+    NUMBER,
+    REFERENCE,
+    STATEMENT_ID,
+    TEXT,
+    get,
+    list_of,
+    or_null,
+    parameter,
+    record,
+)
 from commission_engine.problems import Reason
 
-TEXT: dict[str, Any] = {"type": "string"}
-DAY: dict[str, Any] = {"type": "string", "format": "date"}
-AMOUNT: dict[str, Any] = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
-NUMBER: dict[str, Any] = {"type": "integer", "minimum": 0}
-STATEMENT_ID: dict[str, Any] = {"type": "string", "pattern": "^st-[0-9]{8}-[0-9a-v]{16}$"}
-REFERENCE: dict[str, Any] = {"type": "string", "pattern": "^ln-[0-9a-v]{12}$"}
-AFTER: dict[str, Any] = {"type": "string", "pattern": r"^[0-9]{1,7}\.[0-9]{1,9}$"}
-LEVEL: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": 9999}
-
-
-def _object(**properties: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def _list(of: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": of}
-
-
-def _or_null(of: dict[str, Any]) -> dict[str, Any]:
-    return {"anyOf": [of, {"type": "null"}]}
-
-
-STATEMENT = _object(
+STATEMENT = record(
     statement_id=STATEMENT_ID, period_from=DAY, period_to=DAY, currency=TEXT, opening=AMOUNT,
     earned=AMOUNT, reversed=AMOUNT, adjusted=AMOUNT, paid=AMOUNT, closing=AMOUNT, held=AMOUNT,
     available=AMOUNT,
@@ -42,94 +32,74 @@ LINE_FIELDS: dict[str, Any] = {
     "base_amount": AMOUNT, "rate": TEXT, "gross": AMOUNT, "commission": AMOUNT,
     "reason": {"enum": [str(each) for each in Reason]}, "available_on": DAY,
 }  # fmt: skip
-BALANCE = _object(currency=TEXT, available=AMOUNT, held=AMOUNT, balance=AMOUNT)
-PAYOUT = _object(
+BALANCE = record(currency=TEXT, available=AMOUNT, held=AMOUNT, balance=AMOUNT)
+PAYOUT = record(
     payout_id=TEXT, created_on=DAY, currency=TEXT, amount=AMOUNT,
     status={"enum": ["pending", "approved", "exported", "paid", "failed", "voided"]},
 )  # fmt: skip
 ANSWERS: dict[str, Any] = {
-    "Account": _object(
-        affiliate_id=TEXT, programme=TEXT, as_of=_or_null(DAY), next_settlement=_or_null(DAY),
-        balances=_list(BALANCE),
+    "Account": record(
+        affiliate_id=TEXT, programme=TEXT, as_of=or_null(DAY), next_settlement=or_null(DAY),
+        balances=list_of(BALANCE),
     ),
-    "Statements": _object(statements=_list(STATEMENT), next_before=_or_null(DAY)),
-    "Statement": _object(statements=_list(STATEMENT)),
-    "Payouts": _object(payouts=_list(PAYOUT)),
-    "Lines": _object(lines=_list(_object(**LINE_FIELDS)), next_after=_or_null(AFTER)),
-    "Line": _object(
-        **LINE_FIELDS, why=_list(_object(heading=TEXT, says=_list(TEXT))),
+    "Statements": record(statements=list_of(STATEMENT), next_before=or_null(DAY)),
+    "Statement": record(statements=list_of(STATEMENT)),
+    "Payouts": record(payouts=list_of(PAYOUT)),
+    "Lines": record(lines=list_of(record(**LINE_FIELDS)), next_after=or_null(AFTER)),
+    "Line": record(
+        **LINE_FIELDS, why=list_of(record(heading=TEXT, says=list_of(TEXT))),
         agrees={"type": "boolean"},
     ),
-    "Referrals": _object(referrals=_list(_object(called=TEXT, since=TEXT))),
-    "Error": _object(error=TEXT),
+    "Referrals": record(referrals=list_of(record(called=TEXT, since=TEXT))),
+    "Error": record(error=TEXT),
 }  # fmt: skip
 
 
-def _parameter(name: str, schema: dict[str, Any], says: str, where: str = "query") -> Any:
-    return {
-        "name": name, "in": where, "required": where == "path", "schema": schema,
-        "description": says,
-    }  # fmt: skip
-
-
-def _get(answer: str, says: str, *parameters: Any) -> dict[str, Any]:
-    def content(name: str, description: str) -> dict[str, Any]:
-        schema = {"$ref": f"#/components/schemas/{name}"}
-        return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-    answers = {
-        "200": content(answer, says),
-        "401": content("Error", "The token is missing, has ended, or was taken back."),
-        "404": content("Error", "There is no such thing, or it is somebody else's."),
-        "429": content("Error", "Too often; Retry-After says for how long to wait."),
-    }
-    if any(each["in"] == "query" for each in parameters):
-        answers["400"] = content("Error", "A parameter is not what it should be.")
-    return {"get": {"summary": says, "parameters": list(parameters), "responses": answers}}
-
-
 PATHS: dict[str, Any] = {
-    "/api/v1/account": _get("Account", "Balances after the last run."),
-    "/api/v1/statements": _get(
+    "/api/v1/account": get("Account", "Balances after the last run."),
+    "/api/v1/statements": get(
         "Statements",
         "Statements, the newest first.",
-        _parameter("before", DAY, "Of settlements before this day: next_before goes on."),
+        parameter("before", DAY, "Of settlements before this day: next_before goes on."),
     ),
-    "/api/v1/statements/{id}": _get(
+    "/api/v1/statements/{id}": get(
         "Statement",
         "One statement, by currency.",
-        _parameter("id", STATEMENT_ID, "The statement.", "path"),
+        parameter("id", STATEMENT_ID, "The statement.", "path"),
     ),
-    "/api/v1/payouts": _get("Payouts", "Payouts, and what became of each."),
-    "/api/v1/lines": _get(
+    "/api/v1/payouts": get("Payouts", "Payouts, and what became of each."),
+    "/api/v1/lines": get(
         "Lines",
         "Lines, the newest run first.",
-        _parameter("from", DAY, "Of runs from this day on."),
-        _parameter("to", DAY, "Of runs up to this day."),
-        _parameter("level", LEVEL, "Of this level."),
-        _parameter("which", {"enum": ["all", "paid", "cut", "zero"]}, "Which of them."),
-        _parameter("after", AFTER, "Goes on after next_after of the answer before."),
+        parameter("from", DAY, "Of runs from this day on."),
+        parameter("to", DAY, "Of runs up to this day."),
+        parameter("level", LEVEL, "Of this level."),
+        parameter("which", {"enum": ["all", "paid", "cut", "zero"]}, "Which of them."),
+        parameter("after", AFTER, "Goes on after next_after of the answer before."),
     ),
-    "/api/v1/lines/{day}/{reference}": _get(
+    "/api/v1/lines/{day}/{reference}": get(
         "Line",
         "One line, and why it is what it is.",
-        _parameter("day", DAY, "Of the run that booked it.", "path"),
-        _parameter("reference", REFERENCE, "The line.", "path"),
+        parameter("day", DAY, "Of the run that booked it.", "path"),
+        parameter("reference", REFERENCE, "The line.", "path"),
     ),
-    "/api/v1/referrals": _get("Referrals", "Whom the affiliate has referred himself."),
+    "/api/v1/referrals": get("Referrals", "Whom the affiliate has referred himself."),
 }
+
+
+OF_STAFF: dict[str, Any] = openapi_staff.PATHS | openapi_staff.of_anybody(PATHS)
 
 
 def description(url: str) -> dict[str, Any]:
     """The document, for the portal at this address."""
     return {
         "openapi": "3.1.0",
-        "info": {"title": "What an affiliate has", "version": "1"},
+        "info": {"title": "What an affiliate has, and what the staff sees", "version": "1"},
         "servers": [{"url": url}],
         "security": [{"token": []}],
-        "paths": PATHS,
+        "paths": PATHS | OF_STAFF,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": ANSWERS,
+            "schemas": ANSWERS | openapi_staff.ANSWERS,
         },
     }

@@ -20,6 +20,7 @@ from commission_engine.doorway import Doorway
 from commission_engine.plan.terms import Plan
 from commission_engine.portal.access import Page
 from commission_engine.portal.limits import Limiter
+from commission_engine.portal.uploads import Uploads
 from commission_engine.settings import Settings
 from commission_engine.statements.privacy import Privacy
 
@@ -62,6 +63,10 @@ class Portal:
     @cached_property
     def limiter(self) -> Limiter:
         return Limiter(self.clock)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        return Uploads(self.clock)
 
     @property
     def pseudonym_key(self) -> bytes:

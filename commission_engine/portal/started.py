@@ -98,13 +98,14 @@ def _ends(portal: Portal, process: "subprocess.Popen[bytes]", path: Path) -> Non
     portal.at_work.discard(path.name)
 
 
-def started(asked: Asked, name: str) -> Started:
-    """What has become of a command. Nothing where there is none of this name."""
+def started(asked: Asked, name: str, most: int = SHOWN) -> Started:
+    """What has become of a command, with at `most` so many bytes of what it says, the last ones.
+    Nothing where there is none of this name."""
     if not _NAME.fullmatch(name):
         raise Nothing
     with opened(asked.portal.out / FOLDER / name) as file:
         running = name in asked.portal.at_work or _is_locked(file.fileno())
-        file.seek(max(0, file.seek(0, os.SEEK_END) - SHOWN))
+        file.seek(max(0, file.seek(0, os.SEEK_END) - most))
         said = file.read().decode("utf-8", "replace")
     ended = _ENDED.search(said)
     return Started(name, running and not ended, said, int(ended[1]) if ended else None)

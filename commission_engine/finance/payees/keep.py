@@ -25,10 +25,26 @@ _SEALED = {"affiliate": pl.Int64, "account_intake": pl.Int64, "key_name": pl.Str
 
 @dataclass(frozen=True, slots=True)
 class ImportedPayees:
-    """What came of an import of payees; of those accepted so many had another account before."""
+    """What came of an import of payees; what holds now of those accepted, by affiliate's id, and
+    what did before of those who were known."""
 
     imported: Imported
-    changed: int
+    accepted: Mapping[str, Details]
+    before: Mapping[str, Details]
+
+    @property
+    def accounts(self) -> frozenset[str]:
+        """Those whose account was another one before."""
+        return frozenset(
+            name
+            for name, details in self.accepted.items()
+            if (had := self.before.get(name)) and had.names_account != details.names_account
+        )
+
+    @property
+    def changed(self) -> int:
+        """How many accounts are others than before."""
+        return len(self.accounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +71,36 @@ def import_payees(
     that is none; then nothing is kept."""
     rows = read_rows(Kind.PAYEES, paths, given.told)
     with worker.writing(keep=not given.dry_run) as connection:
-        plan = facts.current_plan(connection)
-        numbers = bank.numbers(connection, ids_of(rows))
-        known = {each.affiliate_id: each for each in
-                 _of(bank.payees(connection, pl.Series(list(numbers.values()), dtype=pl.Int64)),
-                     keys)}  # fmt: skip
-        judged = judge(
-            rows,
-            numbers.__contains__,
-            {name: each.details for name, each in known.items() if each.details},
-            plan.decimals if plan else iso_decimals(),
+        return import_rows(connection, rows, keys, given)
+
+
+def import_rows(
+    connection: Connection, rows: Rows, keys: Keys, given: Circumstances
+) -> ImportedPayees:
+    """Judge rows of payees against the book and keep them, sealed; of the refused ones their
+    places."""
+    plan = facts.current_plan(connection)
+    numbers = bank.numbers(connection, ids_of(rows))
+    held = bank.payees(connection, pl.Series(list(numbers.values()), dtype=pl.Int64))
+    known = {each.affiliate_id: each for each in _of(held, keys)}
+    had = {name: each.details for name, each in known.items() if each.details}
+    judged = judge(rows, numbers.__contains__, had, plan.decimals if plan else iso_decimals())
+    done = Imported(Kind.PAYEES, rows.read, len(judged.accepted), judged.duplicates, judged.refused)
+    if done.read != done.accepted + done.duplicate + done.rejected:
+        raise OutOfBalance(f"payees: {done.read} rows read, but counted otherwise")
+    if given.strict and done.refused:
+        raise RowsRefused(
+            f"{done.rejected} of {done.read} rows are refused, so nothing was imported"
+            f" (--strict); the first: {spoken(done.refused[0])}",
+            "`payees import --dry-run --json` shows all of them. Mend them, or import without"
+            " --strict.",
         )
-        done = Imported(
-            Kind.PAYEES, rows.read, len(judged.accepted), judged.duplicates, judged.refused
-        )
-        if done.read != done.accepted + done.duplicate + done.rejected:
-            raise OutOfBalance(f"payees: {done.read} rows read, but counted otherwise")
-        if given.strict and done.refused:
-            raise RowsRefused(
-                f"{done.rejected} of {done.read} rows are refused, so nothing was imported"
-                f" (--strict); the first: {spoken(done.refused[0])}",
-                "`payees import --dry-run --json` shows all of them. Mend them, or import without"
-                " --strict.",
-            )
-        changed = {name for name, details in judged.accepted.items()
-                   if (had := _details(known.get(name)))
-                   and had.names_account != details.names_account}  # fmt: skip
-        news = refusals.not_yet_refused(connection, Kind.PAYEES, judged.refused)
-        if judged.accepted or news:
-            what = _Intake(rows, judged, numbers, known, changed, keys)
-            _keep(connection, what, news, given)
-        return ImportedPayees(done, len(changed))
+    came = ImportedPayees(done, judged.accepted, had)
+    news = refusals.not_yet_refused(connection, Kind.PAYEES, judged.refused)
+    if judged.accepted or news:
+        what = _Intake(rows, judged, numbers, known, came.accounts, keys)
+        _keep(connection, what, news, given)
+    return came
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +109,7 @@ class _Intake:
     judged: Judged
     numbers: Mapping[str, int]
     known: Mapping[str, Payee]
-    changed: set[str]
+    changed: frozenset[str]
     keys: Keys
 
 
@@ -154,8 +169,13 @@ def _of(found: pl.DataFrame, keys: Keys, *, lenient: bool = False) -> list[Payee
     ]
 
 
-def _details(payee: Payee | None) -> Details | None:
-    return payee.details if payee else None
+def change_of(each: Payee, before: Payee | None) -> str:
+    """What an intake has changed of a payee, beside the row before it in a history or listing."""
+    if each.kind == bank.ROTATE:
+        return "sealed anew"
+    if each.account_intake != each.intake:
+        return "name or address"
+    return "account" if before and before.affiliate == each.affiliate else ""
 
 
 def _bound(affiliate_id: str, intake: int) -> str:

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
 from commission_engine.book import audit, facts, views
 from commission_engine.book import exchange as book
 from commission_engine.book.connect import Connection
-from commission_engine.calendar import date_of
+from commission_engine.calendar import Day, date_of
 from commission_engine.finance.rates.read import Rate, read_rates
 from commission_engine.imports import Circumstances
 from commission_engine.payouts.choose import NOTHING, plan_of_book
@@ -19,12 +20,26 @@ from commission_engine.problems import FileRefused, UsageError
 _ADDED = {"code": pl.String, "day": pl.Int64, "rate": pl.String, "source": pl.String}
 
 
+class News(NamedTuple):
+    """A rate that the book did not have: how much of a currency was one euro, as text."""
+
+    code: str
+    day: Day
+    per_euro: str
+    source: str
+
+
 @dataclass(frozen=True, slots=True)
 class ImportedRates:
-    """Rates of files: those read, and of them those that the book did not have."""
+    """Rates of files: how many were read, and those that the book did not have, by code and
+    day."""
 
     read: int
-    accepted: int
+    news: Sequence[News]
+
+    @property
+    def accepted(self) -> int:
+        return len(self.news)
 
 
 def import_rates(
@@ -47,7 +62,7 @@ def import_rates(
         if key in had:
             _refuse_other(rate, path, had[key], "the book")
         else:
-            news.append((rate.code, rate.day, rate.per_euro, rate.source))
+            news.append(News(rate.code, rate.day, rate.per_euro, rate.source))
     if news:
         files = [_named(path) for path in paths]
         what = facts.Intake(book.IMPORT, given.now, given.who, files)
@@ -55,7 +70,7 @@ def import_rates(
         spans = book.add_rates(connection, number, pl.DataFrame(news, _ADDED, orient="row"))
         told = {"accepted": len(news), "duplicate": len(found) - len(news), "files": files}
         audit.learned(connection, given.signed, number, told, spans)
-    return ImportedRates(len(found), len(news))
+    return ImportedRates(len(found), news)
 
 
 def _named(path: Path) -> dict[str, object]:

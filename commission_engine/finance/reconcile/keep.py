@@ -11,12 +11,13 @@ from commission_engine.book import reconcile as book
 from commission_engine.book.connect import Connection
 from commission_engine.book.digests import hashed
 from commission_engine.finance.reconcile.entry import Entry, clipped, positions
-from commission_engine.finance.reconcile.match import Found, Judged, Told
+from commission_engine.finance.reconcile.match import WAITS, Found, Judged, Told
 from commission_engine.finance.reconcile.past import Past
 from commission_engine.finance.reconcile.read import Named, Read, read
 from commission_engine.finance.reconcile.reasons import in_words
 from commission_engine.imports import Circumstances
 from commission_engine.ledger.life import State
+from commission_engine.money import plain
 from commission_engine.payouts.choose import SHORT, plan_of_book
 from commission_engine.payouts.mark import mark_each
 
@@ -72,6 +73,24 @@ def counted(rows: pl.DataFrame) -> dict[str, int]:
     """How many entries are what, in the order of `Found`."""
     counts = dict(rows.group_by("found").len().iter_rows())
     return {str(each): counts[each] for each in Found if each in counts}
+
+
+def sums(rows: pl.DataFrame) -> list[tuple[str, str, int, str]]:
+    """What entries are, in which currency, how often, and what it comes to; in the order of
+    `Found`."""
+    by = rows.group_by("found", "code", "decimals").agg(
+        pl.len().alias("count"), pl.col("amount_minor").sum()
+    )
+    told = [
+        (row["found"], row["code"], row["count"], plain(row["amount_minor"], row["decimals"]))
+        for row in by.sort("code", "decimals").iter_rows(named=True)
+    ]
+    return sorted(told, key=lambda each: list(Found).index(Found(each[0])))
+
+
+def waiting(rows: pl.DataFrame) -> int:
+    """How many entries wait for a person."""
+    return rows.filter(pl.col("found").is_in([str(each) for each in WAITS])).height
 
 
 def _new(connection: Connection, found: Read) -> tuple[pl.DataFrame, list[Entry]]:

@@ -9,6 +9,7 @@ from commission_engine.book import named, newest
 from commission_engine.book import reconcile as book
 from commission_engine.finance.reconcile.decide import Decision, Word, decide
 from commission_engine.finance.reconcile.match import WAITS
+from commission_engine.finance.reconcile.read import Form
 from commission_engine.finance.reconcile.reasons import in_words
 from commission_engine.payouts.approve import Approval
 from commission_engine.portal.access import FINANCE, Asked, Nothing, Page
@@ -20,6 +21,10 @@ from commission_engine.portal.render import page
 from commission_engine.problems import UsageError
 from commission_engine.publish.ids import payout_id
 
+LAST_FILES = 5
+FORMS = [str(each) for each in Form if each is not Form.CSV]
+"""Without `csv`: a file with the columns says that."""
+
 
 def bank(asked: Asked) -> Response:
     """The entries that wait for a person, the newest first."""
@@ -27,7 +32,24 @@ def bank(asked: Asked) -> Response:
     found = newest.waiting_entries(asked.book, number_in(asked), A_PAGE + 1, kinds)
     numbers, more = some(asked, found, lambda each: each)
     rows = book.entries(asked.book, book.one_of(numbers)).reverse()
-    return page(asked, "bank.html", rows=_rows(asked, rows), more=more)
+    return page(
+        asked, "bank.html", rows=listed(asked, rows), more=more,
+        files=[] if number_in(asked) else _read(asked), just_read=bool(asked.query("read")),
+        forms=FORMS, may_read=asked.visitor.role in FINANCE,
+    )  # fmt: skip
+
+
+def _read(asked: Asked) -> list[dict[str, Any]]:
+    """The last files that were read, and what was in them."""
+    found = newest.changes(asked.book, None, LAST_FILES, [book.READ])
+    return [
+        {
+            "id": each.id, "at": each.at, "who": each.who, "name": told["file"]["name"],
+            "form": told["form"], "known": told["known"], "found": told["found"],
+        }
+        for each in found
+        for told in [each.told()]
+    ]  # fmt: skip
 
 
 def entry(asked: Asked) -> Response:
@@ -35,12 +57,13 @@ def entry(asked: Asked) -> Response:
     found = book.entries(asked.book, book.one_of([whole(asked.named("entry"))]))
     if not found.height:
         raise Nothing
-    (row,) = _rows(asked, found)
+    (row,) = listed(asked, found)
     may = asked.visitor.role in FINANCE and row["waits"]
     return page(asked, "bank_entry.html", row=row, may_decide=may)
 
 
-def _rows(asked: Asked, found: pl.DataFrame) -> list[dict[str, Any]]:
+def listed(asked: Asked, found: pl.DataFrame) -> list[dict[str, Any]]:
+    """Entries (book.LISTED, or those that a file would bring) as pages show them."""
     plan = asked.portal.plan(asked.book)
     ids = dict(named.ids_of(asked.book, found["affiliate"]).iter_rows())
     codes = {row[0]: row[1] for row in named.currencies(asked.book).iter_rows()}
@@ -61,7 +84,7 @@ def _rows(asked: Asked, found: pl.DataFrame) -> list[dict[str, Any]]:
                 "reason_said": in_words(row["reason_code"], row["reason"]) if said else "",
                 "payout_id": about,
                 "settlement": iso(row["run_day"]) if about else "",
-                "waits": not row["decided"] and row["found"] in [str(each) for each in WAITS],
+                "waits": not row.get("decided") and row["found"] in [str(each) for each in WAITS],
             }
         )
     return rows

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from starlette.responses import RedirectResponse, Response
 
-from commission_engine.book import newest
+from commission_engine.book import newest, readers
 from commission_engine.book import payouts as book
 from commission_engine.book.connect import Connection
 from commission_engine.calendar import date_of
@@ -22,7 +22,7 @@ from commission_engine.payouts.approve import Approval, Changed
 from commission_engine.payouts.choose import SHORT, Wanted, counted
 from commission_engine.payouts.export import Export, Order, export
 from commission_engine.payouts.formats import Format, Plain
-from commission_engine.payouts.mark import mark
+from commission_engine.payouts.mark import mark, override
 from commission_engine.portal.access import FINANCE, Asked, Nothing, Page, Role
 from commission_engine.portal.amounts import day_in, shown
 from commission_engine.portal.change import at_work, changed, circumstances
@@ -58,6 +58,7 @@ def _done(row: Any) -> dict[str, Any]:
         "id": row.id, "at": row.at, "who": row.who, "what": row.what,
         "count": told.get("payouts", 1), "batch": told.get("batch", ""),
         "to": told.get("to", ""), "reason": told.get("reason", ""), "file": told.get("file", ""),
+        "about": f"{told['affiliate_id']} {told['currency']}" if "currency" in told else "",
         "totals": [f"{amount} {code}" for code, amount in totals.items()],
     }  # fmt: skip
 
@@ -175,6 +176,29 @@ def marked(asked: Asked) -> Response:
     )  # fmt: skip
 
 
+def overridden(asked: Asked) -> Response:
+    """Let the next settlement pay a balance that is below the minimum; what there is of it first.
+    Its payout waits for approval as others do."""
+    form = {name: asked.form.get(name, "").strip() for name in
+            ("affiliate_id", "currency", "reason")}  # fmt: skip
+    sure = bool(asked.form.get("sure"))
+    news = changed(asked, lambda c, given: override(c, **form, given=given), keep=sure)
+    if sure and news:
+        return RedirectResponse("/payouts", 303)
+    whom, plan = readers.person_of(asked.book, form["affiliate_id"]), asked.portal.plan(asked.book)
+    code = form["currency"]
+    return page(
+        asked, "payouts_override.html", form=form, news=news,
+        available=[
+            shown(each.available_minor, code, each.decimals)
+            for each in (readers.balances(asked.book, whom.number) if whom else ())
+            if each.currency == code
+        ],
+        least=shown(plan.payout.minimum[code], code, plan.decimals[code])
+        if plan and code in plan.payout.minimum else "",
+    )  # fmt: skip
+
+
 # -- files to pay
 
 
@@ -248,6 +272,7 @@ PAGES = (
     Page("/payouts/withdraw", withdraw, CHECKER, "POST", heavy=True),
     Page("/payouts/reject", reject, FINANCE, "POST", heavy=True),
     Page("/payouts/mark", marked, FINANCE, "POST", heavy=True),
+    Page("/payouts/override", overridden, MAKER, "POST"),
     Page("/payouts/export", exported, MAKER, "POST", heavy=True),
     Page("/payments", payments, LOOK, menu="Files to pay"),
     Page("/payments/{payment}", payment, LOOK, limit=DOWNLOADS),

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from commission_engine.book import facts, newest, runs
 from commission_engine.book import payouts as book
+from commission_engine.calendar import Day
 from commission_engine.ledger.life import State
 from commission_engine.payouts.approve import Approval
 from commission_engine.portal.access import FINANCE, Asked, Nothing, Page, Role
@@ -52,9 +53,7 @@ def settlement(asked: Asked) -> Response:
     if done is None or not done.settles:
         raise Nothing
     known = runs.hashes(asked.book, day)
-    states = asked.portal.remembered(
-        asked.book, f"settlement {day}", lambda: newest.states_of_settlement(asked.book, day)
-    )
+    states = states_of(asked, day)
     return page(
         asked, "settlement.html", of=_settlement(asked, done), states_of=states,
         files=[each for each in ("statements.csv", "payouts.csv", "journal.csv")
@@ -62,6 +61,23 @@ def settlement(asked: Asked) -> Response:
         hashes=known[1] if known else {},
         **_listed(asked, states, day=day),
     )  # fmt: skip
+
+
+def states_of(asked: Asked, day: Day) -> Mapping[State, int]:
+    """How many payouts of a settlement are what now."""
+    return asked.portal.remembered(
+        asked.book, f"settlement {day}", lambda: newest.states_of_settlement(asked.book, day)
+    )
+
+
+def key_in(asked: Asked) -> newest.Key | None:
+    """The payout after which a page goes on; None where none is named."""
+    after = _KEY.fullmatch(asked.query("after"))
+    return (int(after[1]), int(after[2]), int(after[3])) if after else None
+
+
+def key_said(key: newest.Key) -> str:
+    return ".".join(str(part) for part in key)
 
 
 def batch(asked: Asked) -> Response:
@@ -84,13 +100,12 @@ def _listed(asked: Asked, states: Mapping[State, int], **of: Any) -> dict[str, A
     status, whose = asked.query("status"), asked.query("affiliate").strip()
     if status and status not in list(State):
         raise Nothing
-    after = _KEY.fullmatch(asked.query("after"))
-    key = (int(after[1]), int(after[2]), int(after[3])) if after else None
+    key = key_in(asked)
     found: list[newest.Payout] = []
     if not status or State(status) in states:
         found = newest.payouts(asked.book, key, A_PAGE + 1, status=status, affiliate_id=whose, **of)
     rows = found[:A_PAGE]
-    last = ".".join(str(part) for part in rows[-1].key) if rows else ""
+    last = key_said(rows[-1].key) if rows else ""
     return {
         "rows": _rows(asked, rows),
         "more": further(asked, after=last) if len(found) > A_PAGE else "",

@@ -9,6 +9,7 @@ from commission_engine.portal.operators import (
     refused,
     runs,
     tree,
+    true_ups,
 )
 
 PAGES = (
@@ -17,6 +18,7 @@ PAGES = (
     *plan.PAGES,
     *holds.PAGES,
     *corrections.PAGES,
+    *true_ups.PAGES,
     *tree.PAGES,
     *audit.PAGES,
 )

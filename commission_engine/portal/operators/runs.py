@@ -23,6 +23,8 @@ from commission_engine.problems import UsageError
 LOOK = frozenset({Role.OPERATOR, Role.AUDITOR}) | FINANCE
 MANIFEST = "manifest.json"
 REFRESH_SECONDS = 3
+LEADS = {"export": "/exports", "close": "/month-end", "propose": "/corrections"}
+"""Where somebody goes back to from what was started."""
 
 
 def runs(asked: Asked) -> Response:
@@ -102,7 +104,6 @@ def _stages(asked: Asked, number: int) -> list[dict[str, str]]:
 
 def _came_to(asked: Asked, done: completed.Run) -> dict[str, Any]:
     plan = facts.plan_of(asked.book, done.plan_version)
-    known = completed.hashes(asked.book, done.day)
     return {
         **_row(done),
         "engine": done.engine_version,
@@ -114,16 +115,20 @@ def _came_to(asked: Asked, done: completed.Run) -> dict[str, Any]:
                for name in ("base", "gross", "commission", "paid")}
             for code, sums in sorted(done.figures["totals"].items())
         ],
-        "files": sorted(({MANIFEST: known[0]} | dict(known[1])).items()) if known else [],
+        "files": sorted(files_of(asked, done.day).items()),
     }  # fmt: skip
+
+
+def files_of(asked: Asked, day: Day) -> dict[str, str]:
+    """The tables of a run and its manifest, each with its SHA-256, as they were published."""
+    known = completed.hashes(asked.book, day)
+    return {MANIFEST: known[0]} | dict(known[1]) if known else {}
 
 
 def table(asked: Asked) -> Response:
     """One of the run's tables, or its manifest, as it was published."""
     day = day_of_path(asked.named("date"))
-    known = completed.hashes(asked.book, day)
-    files = {MANIFEST: known[0]} | dict(known[1]) if known else {}
-    name = asked.named("table")
+    files, name = files_of(asked, day), asked.named("table")
     if name not in files:
         raise Nothing
     return proved(asked, asked.portal.out / iso(day) / name, files[name])
@@ -151,7 +156,7 @@ def progress(asked: Asked) -> Response:
         asked, "started.html", name=name, found=found, still=bool(asked.query("still")),
         date="" if day is None else iso(day),
         tried=[] if day is None else attempts_of(asked, day)[:1],
-        leads={"export": "/exports", "close": "/month-end"}.get(what, ""),
+        leads=LEADS.get(what, ""),
     )  # fmt: skip
     if found.running and not asked.query("still"):
         response.headers["Refresh"] = str(REFRESH_SECONDS)
