@@ -16,8 +16,9 @@ from portal_world import commission as commission_done
 from program import Program, shop
 from test_portal_staff import STATEMENT, hidden
 
+from commission_engine.book import doors as doors_of_books
 from commission_engine.book.connect import connect, writing
-from commission_engine.book.doors import NOBODY, Doors
+from commission_engine.book.doors import NOBODY, Doors, Who
 from commission_engine.portal.portal import form_token
 
 
@@ -144,3 +145,18 @@ def test_it_does_not_listen_for_others_without_tls(commission: Program) -> None:
     done = commission("serve", "--host", "192.0.2.1")
     assert done.code == 2
     assert "--host 192.0.2.1: others could read what is sent to it" in done.err
+
+
+def test_what_happened_outlives_the_form_in_which_sessions_are_kept(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whom = Who("affiliate", "a01")
+    doors = Doors.beside(database_url)
+    doors.begin("secret", whom, 1, 100)
+    doors.note(1, whom, "signed in")
+    doors.close()
+    monkeypatch.setattr(doors_of_books, "VERSION", doors_of_books.VERSION + 1)
+    later = Doors.beside(database_url)
+    assert later.session("secret", 2, 50) is None
+    assert [each.what for each in later.happened(0)] == ["signed in"]
+    later.close()

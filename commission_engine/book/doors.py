@@ -157,7 +157,7 @@ class Doors:
         self._engine.dispose()
 
     def _make(self) -> None:
-        """The tables, emptied of what another version of them has left."""
+        """The tables, emptied of what another version of them has left, but for what happened."""
         with self._change() as connection:
             postgresql = connection.dialect.name == "postgresql"
             if postgresql:
@@ -169,7 +169,8 @@ class Doors:
                 found = connection.execute(sa.select(sa.func.max(_version.c.version))).scalar()
                 if found == VERSION:
                     return
-                _metadata.drop_all(connection)
+                passing = [each for each in _metadata.sorted_tables if each is not _happened]
+                _metadata.drop_all(connection, passing)
             _metadata.create_all(connection)
             connection.execute(sa.insert(_version).values(version=VERSION))
 
