@@ -116,6 +116,39 @@ def hidden(page: str, name: str) -> str:
     return unescape(found[1])
 
 
+def test_an_administrator_keeps_accounts_but_gives_nobody_a_say_over_money(world: World) -> None:
+    client = world.of("admin")
+    new = {"name": "petra", "email": "petra@staff.example"}
+    assert send(client, "/users", **new, role="support")[0] == 303
+    assert send(client, "/users", **new, role="operator")[0] == 303
+    page = shows(client, "/users")
+    assert "petra petra@staff.example operator" in page
+    assert f"the-admin (signed in at {account()})" in page
+
+    at_work = named(world, "petra")
+    assert at_work.get("/runs").status_code == 200
+
+    for role in ("maker", "checker"):
+        code, said = send(client, "/users", **new, role=role)
+        assert (code, f"the role {role} is given and changed on the server only" in said) == (
+            400, True,
+        )  # fmt: skip
+    code, said = send(
+        client, "/users", name="the-maker", email="petra@staff.example", role="support"
+    )
+    assert (code, "commission users add the-maker --role support" in said) == (400, True)
+    for where in ("/users", "/users/remove"):
+        code, said = send(client, where, name="the-admin", role="support")
+        assert (code, "nobody changes or removes his own account" in said) == (400, True)
+    assert "there is no account 'nobody'" in send(client, "/users/remove", name="nobody")[1]
+    assert "'king' is no role" in send(client, "/users", **new, role="king")[1]
+
+    assert send(client, "/users/remove", name="petra")[0] == 303
+    assert at_work.get("/runs").status_code == 303
+    assert "petra" not in shows(client, "/users").split("Add an account")[0]
+    assert "Add an account" not in shows(world.of("auditor"), "/users")
+
+
 def test_an_operator_mends_refused_rows(world: World) -> None:
     client = world.of("operator")
     assert "bad.csv:2 bad_amount amount '12,50' is not an amount" in shows(client, "/refused")

@@ -24,6 +24,7 @@ EMPTY: Mapping[str, int] = {
     **dict.fromkeys(
         (
             "POST /runs/start", "POST /refused/file", "POST /refused/mend", "POST /refused/mended",
+            "POST /users", "POST /users/remove",
             "POST /holds/{hold}/release", "POST /corrections", "POST /corrections/{proposal}",
             "POST /true-ups",
             "POST /tree/{number:int}/move", "POST /payouts/withdraw", "POST /payouts/reject",
