@@ -3,7 +3,7 @@
 from itertools import islice, product
 
 MARK = "pwned"
-"""What each of them would set in a browser: `window.pwned`, or an alert."""
+"""What each of them would set in a browser: `window.pwned`, or an alert; or what it asks for."""
 
 VECTORS = (
     "<script>pwned=1</script>",
@@ -36,6 +36,25 @@ VECTORS = (
     "<scr<script>ipt>pwned=1</script>",
     "<ScRiPt/x>pwned=1</sCrIpT>",
 )
+LIVELY = (
+    "<p hx-get=/pwned hx-trigger=load>x",
+    "<p data-hx-get=/pwned data-hx-trigger=load>x",
+    '" hx-get="/pwned" hx-trigger="load',
+    "' data-hx-get='/pwned' data-hx-trigger='load",
+    "><b hx-post=/pwned hx-trigger='every 1ms'>",
+    "<p hx-on::load=pwned=1>x",
+    "<p hx-on:htmx:after-request=pwned=1 hx-get=/pwned hx-trigger=load>",
+    "<p hx-vals=js:{a:pwned=1} hx-get=/pwned hx-trigger=load>",
+    "<p hx-trigger=load[pwned=1] hx-get=/pwned>",
+    "<p hx-swap-oob=outerHTML:h1>pwned</p>",
+    "<template><p hx-swap-oob=innerHTML:h1>pwned</template>",
+    "<p id=told hx-swap-oob=true>pwned",
+    "<body hx-boost=true hx-ext=pwned>",
+    "<title>pwned</title>",
+    '<meta name=htmx-config content={"allowEval":true}>',
+)
+"""Texts that would make a page ask for something, or change it, where htmx takes them for marks."""
+
 AROUND = (
     "{}",
     '">{}',
@@ -48,4 +67,4 @@ AROUND = (
 PAYLOADS = tuple(
     islice((around.format(vector) if "{" not in vector else around.replace("{}", vector)
             for around, vector in product(AROUND, VECTORS)), 200)
-)  # fmt: skip
+) + LIVELY  # fmt: skip

@@ -404,9 +404,11 @@ def _ends(client: TestClient, place: str) -> str:
         assert response.status_code == 200, place
         said = words(response.text)
         if "[exit " in said:
-            assert "refresh" not in response.headers
+            assert "refresh" not in response.text
+            assert "hx-trigger" not in response.text
             return said
-        assert response.headers["refresh"] == "3"
+        assert '<noscript><meta http-equiv="refresh" content="3"></noscript>' in response.text
+        assert 'hx-trigger="every 2s"' in response.text
         time.sleep(0.1)
     pytest.fail(f"{place} has not ended: {said}")
 

@@ -1,5 +1,6 @@
-"""The staff's pages in a real browser without JavaScript, over `commission serve`: an operator
-mends a refused row, two people approve a batch, and a run outlives the portal that started it."""
+"""The staff's pages in a real browser, most of them without JavaScript, over `commission serve`: an
+operator mends a refused row, two people approve a batch, and a run outlives the portal that started
+it."""
 
 import base64
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 import series
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from portal_world import commission
 from test_portal_staff import STATEMENT
 
@@ -87,7 +88,8 @@ class Desk:
     def of(self, name: str, **options: object) -> Iterator[Page]:
         """A browser in which an account has signed in by its link."""
         link = commission("users", "link", name, "--staff", "--database", self.url).strip()
-        context = self.browser.new_context(java_script_enabled=False, **options)  # type: ignore[arg-type]
+        options = {"java_script_enabled": False} | options
+        context = self.browser.new_context(**options)  # type: ignore[arg-type]
         page = context.new_page()
         page.goto(re.sub(r"http://[^/]+", self.address, link))
         page.get_by_role("button", name="Sign in").click()
@@ -159,6 +161,40 @@ def test_an_operator_mends_a_row_and_starts_the_next_run(desk: Desk) -> None:
             page.wait_for_timeout(100)
             page.goto(place)
         assert "files: " in page.locator("pre").first.inner_text()
+
+
+def test_a_page_follows_what_it_has_started(desk: Desk) -> None:
+    """With a script: only what changes is loaded, and the end is announced."""
+    with desk.of("the-operator", java_script_enabled=True) as page:
+        page.goto(f"{desk.address}/runs")
+        page.get_by_role("button", name="Dry run").click()
+        assert "/started/" in page.url
+        expect(page.get_by_role("status")).to_contain_text("The page follows it.")
+        page.evaluate("window.kept = 1")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Ended", timeout=60_000)
+        expect(page.get_by_role("status")).to_have_text("Done.")
+        assert "dry run: nothing was kept" in page.locator("pre").first.inner_text()
+        assert page.evaluate("[kept, document.title]") == [1, "Ended · acme"]
+        expect(page.locator("#progress[hx-trigger]")).to_have_count(0)  # it asks no more
+
+
+def test_a_branch_opens_level_by_level(desk: Desk) -> None:
+    with desk.of("the-operator", java_script_enabled=True) as page:
+        page.goto(f"{desk.address}/tree?q=a00")
+        page.get_by_role("link", name="a00").click()
+        page.evaluate("window.kept = 1")
+        for whom, below in (("a01", "a03 Name-a03"), ("a03", "a07 Name-a07")):
+            row = page.get_by_role("row").filter(
+                has=page.get_by_role("link", name=whom, exact=True)
+            )
+            row.last.get_by_role("link", name="show 2").press("Enter")
+            table = page.get_by_role("table", name=f"Whom {whom} has referred")
+            expect(table.get_by_role("row", name=below)).to_be_visible()
+            expect(page.locator("a:focus")).to_have_text("close 2")
+        page.get_by_role("link", name="close 2").first.press("Enter")
+        expect(page.get_by_role("table", name="has referred")).to_have_count(1)
+        expect(page.locator("a:focus")).to_have_text("show 2")
+        assert page.evaluate("kept") == 1
 
 
 def test_a_batch_takes_two_people(desk: Desk) -> None:

@@ -28,7 +28,14 @@ from commission_engine.problems import CommissionError
 from commission_engine.publish import folder, text
 from commission_engine.publish.files import Ahead, files, lines_table
 from commission_engine.publish.folder import Made, Published, publish
-from commission_engine.publish.ids import payout_id, pseudonym, statement_id
+from commission_engine.publish.ids import (
+    payout_id,
+    payout_ids,
+    pseudonym,
+    pseudonyms,
+    statement_id,
+    statement_ids,
+)
 from commission_engine.publish.lines import lines_csv
 from commission_engine.publish.record import LinesPart, Record, RunLines
 
@@ -163,6 +170,11 @@ def test_ids_stay_what_they_are() -> None:
     assert payout_id("acme", LAST, "ann", "USD") == "po-20260131-m7dl9jtfp029bqgi"
     assert payout_id("acme", LAST, "ann", "KWD") == "po-20260131-p86m2bk1hfdcq0f9"
     assert pseudonym("acme", "ann", "bob") == "dnm086"
+    days, whose = pl.Series([LAST, LAST]), pl.Series(["ann", "ann"])
+    assert statement_ids("acme", days, whose).to_list() == ["st-20260131-9g2lepkkaesel3k0"] * 2
+    assert payout_ids("acme", days, whose, pl.Series(["USD", "KWD"])).to_list() == [
+        "po-20260131-m7dl9jtfp029bqgi", "po-20260131-p86m2bk1hfdcq0f9"
+    ]  # fmt: skip
 
 
 @STEADY
@@ -184,6 +196,22 @@ def test_ids_say_nothing_of_the_texts_they_stand_for(
     called = pseudonym(programme, one, other)
     assert len(called) == 6
     assert set(called) <= set(known)
+
+
+@STEADY
+@given(st.text(max_size=64), st.text(max_size=64), st.text(max_size=9), st.dates(), st.binary())
+def test_an_id_is_what_it_is_in_a_column(
+    programme: str, one: str, other: str, when: date, key: bytes
+) -> None:
+    day, days = day_of(when), pl.Series([day_of(when)])
+    ones, others = pl.Series([one]), pl.Series([other])
+    pairs = (
+        (statement_id(programme, day, one), statement_ids(programme, days, ones)),
+        (payout_id(programme, day, one, other), payout_ids(programme, days, ones, others)),
+        (pseudonym(programme, one, other, key), pseudonyms(programme, ones, others, key)),
+    )
+    for single, column in pairs:
+        assert [single] == column.to_list()
 
 
 def test_ids_do_not_run_their_parts_together() -> None:

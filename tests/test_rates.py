@@ -1,7 +1,9 @@
 """Payouts in another currency: rates, what they come to, and every currency sums to zero."""
 
 import csv
+import io
 import json
+import re
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,6 +14,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from portal_world import world_at
 from program import HEADER, Program, shop
 from test_verify import change
 
@@ -122,6 +125,7 @@ def test_a_settlement_pays_in_the_currency_of_each(
     assert "Paid as ¥1,642 at the rate 1 EUR = 0.8701 GBP, 1 EUR = 183.9 JPY (ECB, " in (
         page.read_text("utf-8")
     )
+    _reads_it_in_the_portal(database_url, tmp_path)
     assert commission("verify").code == commission("replay", "--all").code == 0
     # What somebody changed behind the program's back is found.
     change(database_url, "UPDATE conversion SET to_minor = to_minor + 1")
@@ -133,6 +137,31 @@ def test_a_settlement_pays_in_the_currency_of_each(
         "it is paid as EUR 8.57, by its rates that is 8.56"
         in commission("explain", listed[0]["payout_id"]).out
     )
+
+
+def _reads_it_in_the_portal(database_url: str, folder: Path) -> None:
+    world = world_at(database_url, folder)
+    path = re.findall(r'href="(/statements/st-\w+-\w+)"', world.of("dan").get("/statements").text)[
+        0
+    ]
+    page = world.of("dan").get(path).text
+    assert (
+        "Paid as ¥1,642 at the rate 1 EUR = 0.8701 GBP, 1 EUR = 183.9 JPY (ECB, 2026-01-02)."
+        in (page)
+    )
+    paid = {"paid_currency": "JPY", "paid_amount": "1642", "per_euro": "0.8701",
+            "paid_per_euro": "183.9", "rate_on": "2026-01-02", "source": "ECB"}  # fmt: skip
+    answers = [
+        *world.program_of("dan").get(f"/api/v1{path}").json()["statements"],
+        *world.program_of("dan").get("/api/v1/payouts").json()["payouts"],
+        *world.program_of("eve").get("/api/v1/statements").json()["statements"],
+    ]
+    told = [{name: each[name] for name in paid} for each in answers]
+    assert told == [paid, paid, *[dict.fromkeys(paid)] * (len(answers) - 2)]
+    with zipfile.ZipFile(io.BytesIO(world.of("dan").get("/data.zip").content)) as archive:
+        table = archive.read("payouts.csv").decode()
+    assert table.endswith(",GBP,7.77,pending,JPY,1642,0.8701,183.9,2026-01-02,ECB\n")
+    world.close()
 
 
 def test_what_is_paid_in_another_currency_goes_to_the_bank_in_it(

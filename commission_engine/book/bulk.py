@@ -5,6 +5,7 @@ takes them by COPY inside the same transaction, so that what it gives includes r
 temporary tables. Errors of a driver come out as SQLAlchemy's, as of any other statement.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -312,11 +313,18 @@ def _unescaped(column: pl.Series) -> pl.Series:
 # -- questions about many values
 
 
+FEW = 100
+"""Up to so many numbers go with the question itself; a table is made for more."""
+
+
 @contextmanager
-def listed(connection: sa.Connection, values: pl.Series) -> Iterator[sa.TableClause]:
-    """A temporary table with the one column `value`, for joins; gone at the end of the block."""
-    values = values.unique().drop_nulls()
+def listed(connection: sa.Connection, values: pl.Series) -> Iterator[sa.FromClause]:
+    """The values, each once, as a table with the one column `value`, for joins in this block."""
     text = values.dtype == pl.String
+    if not text and len(values) <= FEW:
+        yield _few(connection, sorted({each for each in values if each is not None}))
+        return
+    values = values.unique().drop_nulls()
     value = sa.Column("value", sa.Text() if text else sa.BigInteger())
     table = sa.Table("listed", sa.MetaData(), value)
     postgresql = connection.dialect.name == "postgresql"
@@ -333,6 +341,14 @@ def listed(connection: sa.Connection, values: pl.Series) -> Iterator[sa.TableCla
     finally:
         if connection.in_transaction() and not connection.invalidated:
             _drop(connection)
+
+
+def _few(connection: sa.Connection, numbers: list[int]) -> sa.FromClause:
+    """Whole numbers that travel with the question, as one value of it."""
+    if connection.dialect.name == "postgresql":
+        array = sa.literal(numbers, sa.ARRAY(sa.BigInteger))
+        return sa.func.unnest(array).table_valued("value", name="listed").render_derived()
+    return sa.func.json_each(json.dumps(numbers)).table_valued("value", name="listed")
 
 
 def _drop(connection: sa.Connection) -> None:

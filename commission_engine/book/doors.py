@@ -58,6 +58,7 @@ _session = _table(  # somebody's browser; `kind` and `who` are empty until someb
     _instant("ends"),
 )
 sa.Index("ix_portal_session_who", _session.c.kind, _session.c.who)
+_OF_SECRET = sa.select(_session).where(_session.c.hash == sa.bindparam("hashed"))
 
 _link = _table(  # signs in once
     "portal_link", _hash(), _text("kind"), _text("who"), _instant("ends")
@@ -193,8 +194,9 @@ class Doors:
     def session(self, secret: str, now: int, idle: int) -> Session | None:
         """The session of a cookie; None where it has ended or was not used for `idle` seconds."""
         with self._look() as connection:
-            query = sa.select(_session).where(_session.c.hash == hashed(secret))
-            row = connection.execute(query).mappings().one_or_none()
+            row = (
+                connection.execute(_OF_SECRET, {"hashed": hashed(secret)}).mappings().one_or_none()
+            )
         if row is None or now >= row["ends"] or now - row["seen"] > idle:
             return None
         who = Who(row["kind"], row["who"])

@@ -44,7 +44,8 @@ FEW_RUNS = 4_000
 """Up to so many runs (ten years of nights) an affiliate's lines are looked up in each."""
 
 NAMED = 50
-"""Up to so many beneficiaries are named in the query: each is then found by the key of lines."""
+"""Up to so many beneficiaries are named in the query: each is then found by the key of lines. So
+are as many events."""
 
 LOOKED_UP = 10_000
 """Up to so many events are found by way of those whom they can have paid."""
@@ -216,7 +217,10 @@ class InDatabase:
             where.append(line.c.level == question.level)
         if question.reason is not None:
             where.append(line.c.reason == question.reason)
-        if events is not None and len(events):
+        if events is not None and 0 < len(events) <= NAMED:
+            where.append(line.c.event.in_(events.to_list()))
+            events = None
+        elif events is not None and len(events):
             where.append(line.c.event.between(events.min(), events.max()))
         if whose is not None and len(whose) <= NAMED:
             where.append(line.c.beneficiary.in_(whose.to_list()))
@@ -230,7 +234,7 @@ class InDatabase:
                 found = bulk.frame(connection, joined, NARROW)
         if events is not None:
             found = found.filter(pl.col("event").is_in(events.cast(pl.Int64).implode()))
-        return found.sort("event", "level")
+        return found.sort("event", "level") if found.height > 1 else found
 
     def faults(self, connection: sa.Connection) -> list[str]:
         listed = connection.execute(sa.select(sa.func.count()).select_from(segment)).scalar_one()
@@ -432,5 +436,7 @@ def _of_runs(column: sa.Column[Any], question: Question) -> list[sa.ColumnElemen
 
 
 def _days_of_runs(connection: sa.Connection, question: Question) -> list[Day]:
+    if question.first_day is not None and question.first_day == question.last_day:
+        return [question.first_day]
     query = sa.select(run.c.day).where(*_of_runs(run.c.day, question)).order_by(run.c.day)
     return list(connection.execute(query).scalars())

@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 import polars as pl
 import sqlalchemy as sa
 
-from commission_engine.book.lines import NARROW, LineStore, Question
-from commission_engine.book.schema import activity, affiliate, currency, event, run
+from commission_engine.book import bulk
+from commission_engine.book.lines import NARROW, InDatabase, LineStore, Question
+from commission_engine.book.schema import activity, affiliate, currency, event, line, run
 from commission_engine.calendar import Day
 from commission_engine.decide.kernel import REASONS
 
@@ -39,6 +40,8 @@ class Line:
         return f"{self.event_id}.{self.level}"
 
 
+Kind: TypeAlias = tuple[int, str, int]
+"""A currency: the book's number, code, decimals."""
 Wanted: TypeAlias = Callable[[pl.DataFrame], pl.DataFrame]
 """Picks among lines in the book's numbers (lines.NARROW)."""
 
@@ -106,7 +109,7 @@ def _goes_on(found: pl.DataFrame, given: int) -> tuple[Day, int] | None:
 def told(connection: sa.Connection, narrow: pl.DataFrame) -> Sequence[Line]:
     """Lines in the book's numbers in words, in the order given."""
     said: dict[int, sa.RowMapping] = {}
-    numbers = narrow["event"].unique().to_list()
+    numbers = sorted(set(narrow["event"]))
     for start in range(0, len(numbers), NUMBERS_AT_ONCE):
         query = (
             sa.select(
@@ -151,47 +154,65 @@ def totals(
 ) -> pl.DataFrame:
     """What the runs from `first` to `last` paid an affiliate: currency, decimals, month (2026-01),
     level, minor; sorted by these."""
-    whose = pl.Series([number], dtype=pl.Int64)
-    narrow = store.of(connection, Question(whose, first_day=first, last_day=last))
-    kinds = _one_currency(connection, number, narrow["event"])
-    kinds = _currencies(connection, narrow["event"]) if kinds is None else kinds
+    kinds = _currencies_of(connection, number)
+    sums = _summed(connection, number, first, last, kinds) if isinstance(store, InDatabase) else (
+        _added(connection, store, Question(pl.Series([number]), None, first, last), kinds)
+    )  # fmt: skip
     month = pl.col("run_day").cast(pl.Int32).cast(pl.Date).dt.strftime("%Y-%m").alias("month")
+    named = pl.DataFrame(kinds, {"currency": pl.Int64, "code": pl.String, "decimals": pl.Int64},
+                         orient="row")  # fmt: skip
     return (
-        narrow.join(kinds, on="event")
+        sums.join(named, on="currency")
         .group_by("code", "decimals", month, "level")
         .agg(pl.col("commission_minor").sum())
         .sort("code", "month", "level")
     )
 
 
-def _one_currency(connection: sa.Connection, number: int, events: pl.Series) -> pl.DataFrame | None:
-    """As `_currencies`, for an affiliate who ever had lines in one currency alone, without looking
-    at the events; None for others."""
+_SUMS = dict.fromkeys(("run_day", "level", "currency", "commission_minor"), pl.Int64)
+
+
+def _summed(
+    connection: sa.Connection, number: int, first: Day, last: Day, kinds: Sequence[Kind]
+) -> pl.DataFrame:
+    """An affiliate's sums by run, level and currency, added up by the database: he can have
+    hundreds of thousands of lines. Where all are in one currency no event is looked at."""
+    days = sa.select(run.c.day).where(run.c.day.between(first, last))
+    minor = sa.cast(sa.func.sum(line.c.commission_minor), sa.BigInteger)
+    code = sa.literal(kinds[0][0], sa.BigInteger) if len(kinds) == 1 else event.c.currency
+    query = sa.select(line.c.run_day, line.c.level, code, minor).where(
+        line.c.run_day.in_(days), line.c.beneficiary == number
+    )
+    by = [line.c.run_day, line.c.level]
+    if len(kinds) != 1:
+        query = query.join_from(line, event, event.c.id == line.c.event)
+        by.append(event.c.currency)
+    return bulk.frame(connection, query.group_by(*by), _SUMS)
+
+
+def _added(
+    connection: sa.Connection, store: LineStore, question: Question, kinds: Sequence[Kind]
+) -> pl.DataFrame:
+    """As `_summed`, of lines that are elsewhere."""
+    narrow = store.of(connection, question)
+    if len(kinds) == 1:
+        placed = narrow.with_columns(currency=pl.lit(kinds[0][0], pl.Int64))
+    else:
+        with bulk.listed(connection, narrow["event"]) as asked:
+            query = sa.select(event.c.id, event.c.currency).join_from(
+                asked, event, event.c.id == asked.c.value
+            )
+            codes = bulk.frame(connection, query, {"event": pl.Int64, "currency": pl.Int64})
+        placed = narrow.join(codes, on="event")
+    return placed.select(list(_SUMS))
+
+
+def _currencies_of(connection: sa.Connection, number: int) -> list[Kind]:
+    """In which currencies an affiliate ever had lines: number, code, decimals."""
     query = (
-        sa.select(currency.c.code, currency.c.decimals)
+        sa.select(currency.c.id, currency.c.code, currency.c.decimals)
         .join(activity, activity.c.currency == currency.c.id)
         .where(activity.c.run_day.in_(sa.select(run.c.day)), activity.c.affiliate == number)
         .distinct()
     )
-    found = connection.execute(query).all()
-    if len(found) != 1:
-        return None
-    code, decimals = found[0]
-    return pl.DataFrame({"event": events.unique()}).with_columns(
-        code=pl.lit(code), decimals=pl.lit(decimals, pl.Int64)
-    )
-
-
-def _currencies(connection: sa.Connection, events: pl.Series) -> pl.DataFrame:
-    """Of each of these events the currency: event, code, decimals."""
-    numbers = events.unique().to_list()
-    rows: list[tuple[Any, ...]] = []
-    for start in range(0, len(numbers), NUMBERS_AT_ONCE):
-        query = (
-            sa.select(event.c.id, currency.c.code, currency.c.decimals)
-            .join(currency, currency.c.id == event.c.currency)
-            .where(event.c.id.in_(numbers[start : start + NUMBERS_AT_ONCE]))
-        )
-        rows += [tuple(row) for row in connection.execute(query)]
-    schema = {"event": pl.Int64, "code": pl.String, "decimals": pl.Int64}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return [(row.id, row.code, row.decimals) for row in connection.execute(query)]

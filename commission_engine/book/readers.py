@@ -16,6 +16,7 @@ from commission_engine.book.schema import (
     run,
     statement,
 )
+from commission_engine.book.schema_exchange import conversion
 from commission_engine.book.schema_people import payout_step
 from commission_engine.calendar import Day
 from commission_engine.ledger.accounts import Account, Kind
@@ -38,26 +39,30 @@ class Person:
 
 def person(connection: sa.Connection, number: int) -> Person | None:
     """The affiliate of this number."""
-    return _person(connection, affiliate.c.id == number)
+    return _person(connection, _NUMBERED, number)
 
 
 def person_of(connection: sa.Connection, affiliate_id: str) -> Person | None:
     """The affiliate of this id."""
-    return _person(connection, affiliate.c.affiliate_id == affiliate_id)
+    return _person(connection, _NAMED, affiliate_id)
 
 
-def _person(connection: sa.Connection, which: sa.ColumnElement[bool]) -> Person | None:
-    query = (
-        sa.select(
-            affiliate.c.id, affiliate.c.affiliate_id, profile.c.name, profile.c.email,
-            profile.c.status,
-        )
-        .outerjoin(profile, profile.c.affiliate == affiliate.c.id)
-        .where(which)
-        .order_by(profile.c.intake)
-    )  # fmt: skip
+# Every request asks this, so the questions are made once.
+_PEOPLE = (
+    sa.select(
+        affiliate.c.id, affiliate.c.affiliate_id, profile.c.name, profile.c.email,
+        profile.c.status,
+    )
+    .outerjoin(profile, profile.c.affiliate == affiliate.c.id)
+    .order_by(profile.c.intake)
+)  # fmt: skip
+_NUMBERED = _PEOPLE.where(affiliate.c.id == sa.bindparam("which"))
+_NAMED = _PEOPLE.where(affiliate.c.affiliate_id == sa.bindparam("which"))
+
+
+def _person(connection: sa.Connection, query: sa.Select[Any], which: int | str) -> Person | None:
     said: dict[str, Any] = {}
-    for row in connection.execute(query).mappings():
+    for row in connection.execute(query, {"which": which}).mappings():
         said |= {name: value for name, value in row.items() if value is not None}
     return _told(said) if said else None
 
@@ -201,6 +206,37 @@ class Payout:
     decimals: int
     amount_minor: int
     state: State
+
+
+@dataclass(frozen=True, slots=True)
+class PaidAs:
+    """What a payout has come to in another currency, in its minor units, by which rates of a day;
+    each rate is how much of a currency was one euro."""
+
+    run_day: Day
+    of: str
+    currency: str
+    decimals: int
+    amount_minor: int
+    rate: str
+    to_rate: str
+    rate_day: Day
+    source: str
+
+
+def paid_as(
+    connection: sa.Connection, number: int, first: Day, last: Day
+) -> Mapping[tuple[Day, str], PaidAs]:
+    """The affiliate's payouts of the runs from `first` to `last` that were paid in another
+    currency, by run and the currency that was earned."""
+    names = ("to_code", "to_decimals", "to_minor", "rate", "to_rate", "rate_day", "source")
+    query = (
+        sa.select(conversion.c.run_day, currency.c.code, *(conversion.c[name] for name in names))
+        .join(currency, currency.c.id == conversion.c.currency)
+        .where(*_of(conversion, number, run.c.day.between(first, last)))
+    )
+    found = [PaidAs(*row) for row in connection.execute(query)]
+    return {(each.run_day, each.of): each for each in found}
 
 
 def statements(

@@ -66,6 +66,13 @@ def completed(connection: sa.Connection) -> list[Run]:
     return _runs(connection, sa.select(run).order_by(run.c.day))
 
 
+def last_completed(connection: sa.Connection) -> tuple[int, str]:
+    """How many runs are complete, and when the last was: another one where there is one more."""
+    query = sa.select(sa.func.count(), sa.func.max(run.c.completed_at)).select_from(run)
+    count, at = connection.execute(query).one()
+    return int(count), str(at)
+
+
 def completed_at(connection: sa.Connection, day: Day) -> Run | None:
     """The completed run of a date."""
     found = _runs(connection, sa.select(run).where(run.c.day == day))

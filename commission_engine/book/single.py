@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -21,32 +22,33 @@ from commission_engine.book.schema import (
 from commission_engine.book.schema_people import adjustment, cap_shift
 from commission_engine.calendar import Day
 
-EVENTS: dict[str, Any] = {
-    "event": pl.Int64,
-    "order": pl.Int64,
-    "event_id": pl.String,
-    "order_id": pl.String,
-    "earner": pl.Int64,
-    "earner_id": pl.String,
-    "occurred_us": pl.Int64,
-    "root_us": pl.Int64,
-    "amount_minor": pl.Int64,
-    "currency": pl.Int64,
-    "code": pl.String,
-    "decimals": pl.Int64,
-    "intake": pl.Int64,
-    "learned_at": pl.String,
-}
-EDGES: dict[str, Any] = {
-    "since_us": pl.Int64,
-    "referrer": pl.Int64,
-    "referrer_id": pl.String,
-    "intake": pl.Int64,
-    "learned_at": pl.String,
-    "kind": pl.String,
-    "reason": pl.String,
-}
-STATUSES: dict[str, Any] = {"intake": pl.Int64, "learned_at": pl.String, "status": pl.String}
+EVENTS = (
+    "event", "order", "event_id", "order_id", "earner", "earner_id", "occurred_us", "root_us",
+    "amount_minor", "currency", "code", "decimals", "intake", "learned_at",
+)  # fmt: skip
+"""What is known of an event; `event`, `order`, `earner` and `currency` are the book's numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Who referred an affiliate from an instant on (None: nobody), and how that was learned."""
+
+    since_us: int
+    referrer: int | None
+    referrer_id: str | None
+    intake: int
+    learned_at: str
+    kind: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A status that an affiliate was given, and when that was learned."""
+
+    intake: int
+    learned_at: str
+    status: str
 
 
 def order_of_event(connection: sa.Connection, event_id: str) -> int | None:
@@ -78,30 +80,49 @@ def currency_of_event(connection: sa.Connection, number: int) -> int:
     return int(connection.execute(query).scalar_one_or_none() or 0)
 
 
-def orders_of(connection: sa.Connection, events: pl.Series) -> pl.DataFrame:
-    """The orders that events are in, all by number: event, order."""
+def orders_of(connection: sa.Connection, events: pl.Series) -> dict[int, int]:
+    """By event the order that it is in, all by number."""
     with bulk.listed(connection, events) as asked:
         query = sa.select(event.c.id, event.c.root).join_from(
             asked, event, event.c.id == asked.c.value
         )
-        return bulk.frame(connection, query, {"event": pl.Int64, "order": pl.Int64})
+        return {row.id: row.root for row in connection.execute(query)}
 
 
-def events_of_orders(connection: sa.Connection, roots: pl.Series) -> pl.DataFrame:
-    """All events of the orders with these roots (numbers), shaped EVENTS, by number."""
-    root, earner = event.alias("root"), affiliate.alias("earner")
-    query = (
-        sa.select(
-            event.c.id, event.c.root, event.c.event_id, root.c.event_id, event.c.affiliate,
-            earner.c.affiliate_id, event.c.occurred_us, root.c.occurred_us, event.c.amount_minor,
-            event.c.currency, currency.c.code, currency.c.decimals, event.c.intake,
-            intake.c.learned_at,
-        )
-        .join(root, root.c.id == event.c.root)
-        .join(earner, earner.c.id == event.c.affiliate)
-        .join(currency, currency.c.id == event.c.currency)
-        .join(intake, intake.c.id == event.c.intake)
-    )  # fmt: skip
+_ROOT, _EARNER, _REFERRER = event.alias("root"), affiliate.alias("earner"), affiliate.alias("above")
+_OF_EVENTS = (
+    sa.select(
+        event.c.id, event.c.root, event.c.event_id, _ROOT.c.event_id, event.c.affiliate,
+        _EARNER.c.affiliate_id, event.c.occurred_us, _ROOT.c.occurred_us, event.c.amount_minor,
+        event.c.currency, currency.c.code, currency.c.decimals, event.c.intake,
+        intake.c.learned_at,
+    )
+    .join(_ROOT, _ROOT.c.id == event.c.root)
+    .join(_EARNER, _EARNER.c.id == event.c.affiliate)
+    .join(currency, currency.c.id == event.c.currency)
+    .join(intake, intake.c.id == event.c.intake)
+)  # fmt: skip
+_OF_EDGES = (
+    sa.select(
+        referral.c.since_us, referral.c.referrer, _REFERRER.c.affiliate_id, referral.c.intake,
+        intake.c.learned_at, intake.c.kind, referral.c.reason,
+    )
+    .join(intake, intake.c.id == referral.c.intake)
+    .outerjoin(_REFERRER, _REFERRER.c.id == referral.c.referrer)
+    .where(referral.c.affiliate == sa.bindparam("whose"))
+    .order_by(referral.c.since_us)
+)  # fmt: skip
+_OF_STATUSES = (
+    sa.select(profile.c.intake, intake.c.learned_at, profile.c.status)
+    .join(intake, intake.c.id == profile.c.intake)
+    .where(profile.c.affiliate == sa.bindparam("whose"))
+    .order_by(profile.c.intake)
+)
+
+
+def events_of_orders(connection: sa.Connection, roots: pl.Series) -> list[dict[str, Any]]:
+    """All events of the orders with these roots (numbers), each with EVENTS, in no order."""
+    query = _OF_EVENTS
     with bulk.listed(connection, roots) as asked:
         orders = sa.select(asked.c.value)  # a join would make SQLite go through all events
         found = sa.union_all(
@@ -109,33 +130,19 @@ def events_of_orders(connection: sa.Connection, roots: pl.Series) -> pl.DataFram
             # Said again, as it says it, for the index over reversals.
             query.where(event.c.root.in_(orders), event.c.root != event.c.id),
         )
-        return bulk.frame(connection, found, EVENTS).sort("event")
+        return [dict(zip(EVENTS, row, strict=True)) for row in connection.execute(found)]
 
 
-def referrers_of(connection: sa.Connection, number: int) -> pl.DataFrame:
-    """Every edge of this affiliate to a referrer (null: nobody from then on), shaped EDGES, by
-    the instant from which it holds."""
-    referrer = affiliate.alias("referrer")
-    query = (
-        sa.select(
-            referral.c.since_us, referral.c.referrer, referrer.c.affiliate_id, referral.c.intake,
-            intake.c.learned_at, intake.c.kind, referral.c.reason,
-        )
-        .join(intake, intake.c.id == referral.c.intake)
-        .outerjoin(referrer, referrer.c.id == referral.c.referrer)
-        .where(referral.c.affiliate == number)
-    )  # fmt: skip
-    return bulk.frame(connection, query, EDGES).sort("since_us")
+def referrers_of(connection: sa.Connection, number: int) -> list[Edge]:
+    """Every edge of this affiliate to a referrer, by the instant from which it holds."""
+    rows = connection.execute(_OF_EDGES, {"whose": number})
+    return [Edge(*row) for row in rows]
 
 
-def statuses_of(connection: sa.Connection, number: int) -> pl.DataFrame:
-    """Every status this affiliate was ever given, shaped STATUSES, by intake."""
-    query = (
-        sa.select(profile.c.intake, intake.c.learned_at, profile.c.status)
-        .join(intake, intake.c.id == profile.c.intake)
-        .where(profile.c.affiliate == number)
-    )
-    return bulk.frame(connection, query, STATUSES).sort("intake")
+def statuses_of(connection: sa.Connection, number: int) -> list[Status]:
+    """Every status this affiliate was ever given, by intake."""
+    rows = connection.execute(_OF_STATUSES, {"whose": number})
+    return [Status(*row) for row in rows]
 
 
 def refused_naming(connection: sa.Connection, text: str) -> list[str]:
@@ -168,8 +175,9 @@ def corrections_of(connection: sa.Connection, number: int) -> pl.DataFrame:
         sa.select(*own, event.c.amount_minor)
         .join(event, event.c.id == adjustment.c.event)
         .where(adjustment.c.corrects == number)
+        .order_by(adjustment.c.event)
     )
-    return bulk.frame(connection, query, shape).sort("event")
+    return bulk.frame(connection, query, shape)
 
 
 def true_up_of(connection: sa.Connection, number: int) -> dict[str, str]:
@@ -188,7 +196,9 @@ def audited(connection: sa.Connection, kind: str, number: int) -> dict[str, Any]
     return said if isinstance(said, dict) else {}
 
 
-def shifts_of(connection: sa.Connection, whose: int, code: int, terms_day: Day) -> pl.DataFrame:
+def shifts_of(
+    connection: sa.Connection, whose: int, code: int, terms_day: Day
+) -> list[tuple[int, int, int, int, int]]:
     """How far true-ups moved what an affiliate's lines had counted in a currency under the terms
     from a day: intake, level, cap_window, window_start, moved_minor; by intake."""
     names = ("intake", "level", "cap_window", "window_start", "moved_minor")
@@ -197,7 +207,8 @@ def shifts_of(connection: sa.Connection, whose: int, code: int, terms_day: Day) 
         cap_shift.c.currency == code,
         cap_shift.c.terms_day == terms_day,
     )
-    return bulk.frame(connection, query, dict.fromkeys(names, pl.Int64)).sort(names)
+    ordered = query.order_by(*(cap_shift.c[name] for name in names))
+    return [tuple(row) for row in connection.execute(ordered)]
 
 
 def edges_below(connection: sa.Connection, number: int, deepest: int) -> pl.DataFrame:

@@ -255,7 +255,8 @@ def _by_affiliate(
         .join(currency, currency.c.id == table.c.currency)
         .where(*where)
     )
-    return bulk.frame(connection, query, schema).sort("run_day", "affiliate_id", "currency")
+    found = bulk.frame(connection, query, schema)
+    return found.sort("run_day", "affiliate_id", "currency") if found.height > 1 else found
 
 
 def balances(connection: sa.Connection, day: Day, *where: sa.ColumnElement[bool]) -> pl.DataFrame:

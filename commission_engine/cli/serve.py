@@ -33,12 +33,13 @@ def serve(
 
 def portal_at(settings: Settings, host: str = HOST, port: int = PORT) -> "Portal":
     """The portal of these settings; UsageError where what it needs is not installed."""
+    name = f"[{host}]" if ":" in host else host
     try:
         from commission_engine.portal.server import portal_of
+
+        return portal_of(settings, f"http://{name}:{port}")
     except ModuleNotFoundError as why:
         raise UsageError(
             f"what the portal needs is not installed ({why.name})",
             "Install the extra: pip install 'commission-engine[portal]'.",
         ) from why
-    name = f"[{host}]" if ":" in host else host
-    return portal_of(settings, f"http://{name}:{port}")

@@ -1,12 +1,10 @@
 """Who stood above the earner of an order, as it was known when it was decided, or computed anew."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import polars as pl
-
-from commission_engine.book import single
 from commission_engine.book.corrections import TrueUp
+from commission_engine.book.single import Edge
 from commission_engine.calendar import BEGINNING, Instant, date_of, iso_instant
 from commission_engine.decide import reference
 from commission_engine.explain.history import ALL, OrderFacts
@@ -60,84 +58,78 @@ def ancestry(order: OrderFacts, past: Past, place: int, deepest: int) -> Ancestr
     knowing = _Knowing(
         order, past.tree_known(order.root_place, place), past.true_up(order.root_place, place)
     )
-    first = order.events.row(0, named=True)
+    first = order.events[0]
     numbers, ids = [int(first["earner"])], [str(first["earner_id"])]
     referrers: list[Referrer] = []
     while len(ids) <= deepest:
-        edges = single.referrers_of(order.book.connection, numbers[-1])
+        edges = order.book.edges_of(numbers[-1])
         holds = _holding(ids[-1], edges, order.instant, knowing.known)
-        if holds is None or holds["referrer_id"] is None:
+        if holds is None or holds.referrer is None or holds.referrer_id is None:
             top = _nobody(knowing, ids[-1], len(ids) - 1, edges)
             return Ancestry(tuple(numbers), tuple(ids), tuple(referrers), top)
         referrers.append(_referrer(knowing, ids[-1], len(ids), edges, holds))
-        numbers.append(int(holds["referrer"]))
-        ids.append(str(holds["referrer_id"]))
+        numbers.append(holds.referrer)
+        ids.append(holds.referrer_id)
     return Ancestry(tuple(numbers), tuple(ids), tuple(referrers), None)
 
 
-def _holding(
-    whose: str, edges: pl.DataFrame, instant: Instant, known: int
-) -> dict[str, Any] | None:
+def _holding(whose: str, edges: Sequence[Edge], instant: Instant, known: int) -> Edge | None:
     """The edge that holds at an instant, as the plain reference finds it; None: none does."""
-    knew = edges.filter(pl.col("intake") <= known)
-    told = [
-        reference.Edge(whose, row["referrer_id"], row["since_us"])
-        for row in knew.iter_rows(named=True)
-    ]
+    knew = [each for each in edges if each.intake <= known]
+    told = [reference.Edge(whose, each.referrer_id, each.since_us) for each in knew]
     begun = reference.edge_at(whose, instant, told)
     if begun is None:
         return None
-    return knew.row(by_predicate=pl.col("since_us") == begun.since_us, named=True)
+    (found,) = (each for each in knew if each.since_us == begun.since_us)
+    return found
 
 
 def _referrer(
-    knowing: _Knowing, whose: str, level: int, edges: pl.DataFrame, holds: dict[str, Any]
+    knowing: _Knowing, whose: str, level: int, edges: Sequence[Edge], holds: Edge
 ) -> Referrer:
     now = _holding(whose, edges, knowing.order.instant, ALL)
     later = ""
-    if now is not None and now["since_us"] != holds["since_us"]:
-        then = f"{now['referrer_id']} referred {whose}" if now["referrer_id"] else (
-            f"nobody referred {whose}"
-        )  # fmt: skip
-        later = f"learned on {now['learned_at']}, {knowing.later}: {then}{_since(now['since_us'])}"
+    if now is not None and now.since_us != holds.since_us:
+        then = f"{now.referrer_id or 'nobody'} referred {whose}"
+        later = f"learned on {now.learned_at}, {knowing.later}: {then}{_since(now.since_us)}"
     return Referrer(
         level=level,
         affiliate_id=whose,
-        referrer_id=str(holds["referrer_id"]),
-        since=iso_instant(int(holds["since_us"])),
-        known_since=str(holds["learned_at"]),
-        learned_by=str(holds["kind"]),
-        reason=str(holds["reason"] or ""),
+        referrer_id=str(holds.referrer_id),
+        since=iso_instant(holds.since_us),
+        known_since=holds.learned_at,
+        learned_by=holds.kind,
+        reason=holds.reason or "",
         later=later,
     )
 
 
-def _nobody(knowing: _Knowing, whose: str, level: int, edges: pl.DataFrame) -> Missing:
+def _nobody(knowing: _Knowing, whose: str, level: int, edges: Sequence[Edge]) -> Missing:
     """Why nobody stood above `whose`, who is at `level`, as far as was known."""
     instant, known = knowing.order.instant, knowing.known
     at = iso_instant(instant)
     nobody = f"nobody had referred {whose} (level {level}) at {at}"
     late = _holding(whose, edges, instant, ALL)
-    if late is not None and int(late["intake"]) > known and late["referrer_id"]:
+    if late is not None and late.intake > known and late.referrer_id:
         return Missing(
             "known_too_late",
-            f"{nobody} as far as {knowing.who}: that {late['referrer_id']}"
-            f" referred {whose}{_since(late['since_us'])} was learned only on {late['learned_at']}",
+            f"{nobody} as far as {knowing.who}: that {late.referrer_id}"
+            f" referred {whose}{_since(late.since_us)} was learned only on {late.learned_at}",
         )
     ended = _holding(whose, edges, instant, known)
     if ended is not None:
-        why = f' ("{ended["reason"]}")' if ended["reason"] else ""
+        why = f' ("{ended.reason}")' if ended.reason else ""
         return Missing(
             "no_referrer_any_more",
-            f"{nobody}: the referral had ended{_since(ended['since_us'])}{why},"
-            f" known since {ended['learned_at']}",
+            f"{nobody}: the referral had ended{_since(ended.since_us)}{why},"
+            f" known since {ended.learned_at}",
         )
-    for row in edges.filter(pl.col("intake") <= known).iter_rows(named=True):
-        if row["referrer_id"] is not None:
+    for each in edges:
+        if each.intake <= known and each.referrer_id is not None:
             return Missing(
                 "referred_later",
-                f"{nobody}: {row['referrer_id']} refers {whose} only"
-                f"{_since(row['since_us'])}, which is later",
+                f"{nobody}: {each.referrer_id} refers {whose} only"
+                f"{_since(each.since_us)}, which is later",
             )
     return Missing("no_referrer", f"{nobody}, and the book names no referrer of {whose}")
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from commission_engine.book import exchange, facts, holds, runs, views
 from commission_engine.book import payouts as lives
+from commission_engine.book.single import Status
 from commission_engine.calendar import Day, date_of
 from commission_engine.converting import why_not
 from commission_engine.explain.history import Book
@@ -37,21 +38,21 @@ BOUNDS = {
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An affiliate's balance in one currency. `standings` are his, shaped single.STATUSES."""
+    """An affiliate's balance in one currency. `standings` are all that he ever had, in order."""
 
     number: int
     affiliate_id: str
     code: str
     decimals: int
-    standings: pl.DataFrame
+    standings: Sequence[Status]
 
     def said(self, minor: int) -> str:
         return plain(minor, self.decimals)
 
     def standing(self, known: int) -> str:
         """Active, suspended or closed, as known at an intake."""
-        found = self.standings.filter(pl.col("intake") <= known)
-        return str(found["status"][-1]) if found.height else "active"
+        found = [each.status for each in self.standings if each.intake <= known]
+        return found[-1] if found else "active"
 
 
 def money_of(book: Book, account: Account, day: Day, available_day: Day, commission: int) -> Money:

@@ -28,12 +28,12 @@ def explain_adjustment(
     """An adjustment, as `single.adjustment_of` has it; with a level: its line of that level."""
     number = pl.Series([row["event"]], dtype=pl.Int64)
     told = corrections.told(book.connection, number).row(0, named=True)
-    event = book.events(number).row(0, named=True)
+    event = book.events([row["event"]])[0]
     done = book.run_of(event["place"])
     line_id = f"{told['event_id']}.{row['level']}"
     elsewhere = level is not None and level != row["level"]
     decimals, amount = int(told["decimals"]), int(told["amount_minor"])
-    standings = single.statuses_of(book.connection, row["beneficiary"])
+    standings = book.standings_of(row["beneficiary"])
     account = Account(
         row["beneficiary"], told["affiliate_id"], told["currency"], decimals, standings
     )

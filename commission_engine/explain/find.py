@@ -83,9 +83,11 @@ def explain_line(
 ) -> EventSaid | AdjustmentSaid:
     """An event, or its line of a level, be it a platform's or an adjustment."""
     number = single.order_of_event(book.connection, event_id)
-    adjustment = None if number is None else single.adjustment_of(book.connection, number)
+    if number is None:
+        raise LookupError(event_id)
+    adjustment = single.adjustment_of(book.connection, number)
     if adjustment is None:
-        return explain_event(book, event_id, level, notes)
+        return explain_event(book, event_id, level, notes, number)
     return explain_adjustment(book, adjustment, level, notes)
 
 

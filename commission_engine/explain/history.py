@@ -1,22 +1,27 @@
 """The facts of one order: its events as runs processed them, and who was ever above its earner."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import polars as pl
 
 from commission_engine.book import facts, runs, single
 from commission_engine.book.connect import Connection
 from commission_engine.book.corrections import TrueUp, true_ups
 from commission_engine.book.lines import LineStore
+from commission_engine.book.single import Edge, Status
 from commission_engine.calendar import Day, Instant, Zone
 from commission_engine.plan.terms import Plan
 from commission_engine.problems import OutOfBalance, UsageError
 
 ALL = 2**62
 """An intake after every other: everything is known."""
+
+Row: TypeAlias = dict[str, Any]
+"""What is known of an event, by name."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class Book:
     completed: Sequence[runs.Run]
     plan: Plan
     """The plan that was applied last."""
+    plans: dict[int, Plan] = field(default_factory=dict)
+    """Those that were read already, by version."""
 
     @classmethod
     def at(cls, connection: Connection, store: LineStore) -> "Book":
@@ -47,41 +54,58 @@ class Book:
     def true_ups(self) -> Sequence[TrueUp]:
         return true_ups(self.connection, ALL)
 
-    @cached_property
-    def _plans(self) -> dict[int, Plan]:
-        return {}
-
     def plan_of(self, version: int) -> Plan:
-        if version not in self._plans:
-            self._plans[version] = facts.plan_of(self.connection, version)
-        return self._plans[version]
+        if version not in self.plans:
+            self.plans[version] = facts.plan_of(self.connection, version)
+        return self.plans[version]
 
     @property
     def last_day(self) -> Day | None:
         return self.completed[-1].day if self.completed else None
 
+    @cached_property
+    def _edges(self) -> dict[int, Sequence[Edge]]:
+        return {}
+
+    def edges_of(self, whose: int) -> Sequence[Edge]:
+        """As `single.referrers_of`, asked once."""
+        if whose not in self._edges:
+            self._edges[whose] = single.referrers_of(self.connection, whose)
+        return self._edges[whose]
+
+    @cached_property
+    def _standings(self) -> dict[int, Sequence[Status]]:
+        return {}
+
+    def standings_of(self, whose: int) -> Sequence[Status]:
+        """As `single.statuses_of`, asked once."""
+        if whose not in self._standings:
+            self._standings[whose] = single.statuses_of(self.connection, whose)
+        return self._standings[whose]
+
     def run_of(self, place: int) -> runs.Run | None:
         return self.completed[place] if place < len(self.completed) else None
 
-    def events(self, roots: pl.Series) -> pl.DataFrame:
+    def events(self, roots: Iterable[int]) -> list[Row]:
         """All events of these orders, in processing order, those that wait last.
 
-        Shaped single.EVENTS with root_day, due_day, and `place`: that of the run that processed
-        the event in `completed`, `len(completed)` where none did.
+        Each as `single.EVENTS` has it, with root_day, due_day, `back` (it is not the order's
+        first), and `place`: that of the run that processed the event in `completed`,
+        `len(completed)` where none did.
         """
-        found = single.events_of_orders(self.connection, roots)
-        own, root = (self.zone.local_days(found[n].to_numpy()) for n in ("occurred_us", "root_us"))
-        placed = found.with_columns(
-            root_day=pl.Series(root, dtype=pl.Int64),
-            due_day=pl.max_horizontal(pl.Series(own), pl.Series(root)).cast(pl.Int64),
-            back=pl.col("event") != pl.col("order"),
+        found = single.events_of_orders(self.connection, pl.Series(roots, dtype=pl.Int64))
+        own, root = (
+            self.zone.local_days(np.array([row[name] for row in found], np.int64))
+            for name in ("occurred_us", "root_us")
         )
-        decided = runs.decided_by(
-            self.completed, placed["event"].to_numpy(), placed["due_day"].to_numpy()
-        )
-        return placed.with_columns(place=pl.Series(decided, dtype=pl.Int64)).sort(
-            "place", "occurred_us", "back", "event_id"
-        )
+        due = np.maximum(own, root)
+        numbers = np.array([row["event"] for row in found], np.int64)
+        places = runs.decided_by(self.completed, numbers, due)
+        days = zip(root.tolist(), due.tolist(), places.tolist(), strict=True)
+        for row, (root_day, due_day, place) in zip(found, days, strict=True):
+            back = row["event"] != row["order"]
+            row.update(root_day=root_day, due_day=due_day, back=back, place=place)
+        return sorted(found, key=processed)
 
     def known_to(self, place: int) -> int:
         """The last intake that the run at a place knew; ALL where there is no such run."""
@@ -100,32 +124,33 @@ def completed_of(connection: Connection) -> Sequence[runs.Run]:
         ) from why
 
 
+def processed(row: Row) -> tuple[int, int, bool, str]:
+    """By what the events of `Book.events` stand in processing order."""
+    return row["place"], row["occurred_us"], row["back"], row["event_id"]
+
+
 @dataclass(frozen=True)
 class OrderFacts:
     """An order. `events` as `Book.events` gives them."""
 
     book: Book
-    events: pl.DataFrame
+    events: Sequence[Row]
 
     @classmethod
     def of(cls, book: Book, root: int) -> "OrderFacts":
-        return cls(book, book.events(pl.Series([root], dtype=pl.Int64)))
-
-    @cached_property
-    def root(self) -> dict[str, Any]:
-        return self.events.row(by_predicate=pl.col("event") == pl.col("order"), named=True)
+        return cls(book, book.events([root]))
 
     @cached_property
     def root_place(self) -> int:
-        return int(self.events.filter(pl.col("event") == pl.col("order"))["place"].item())
+        return next(int(row["place"]) for row in self.events if not row["back"])
 
     @property
     def day(self) -> Day:
-        return int(self.events["root_day"][0])
+        return int(self.events[0]["root_day"])
 
     @property
     def instant(self) -> Instant:
-        return int(self.events["root_us"][0])
+        return int(self.events[0]["root_us"])
 
     @property
     def known(self) -> int:
@@ -133,21 +158,22 @@ class OrderFacts:
         return self.book.known_to(self.root_place)
 
     def event(self, event_id: str) -> dict[str, Any]:
-        return self.events.row(by_predicate=pl.col("event_id") == event_id, named=True)
+        return next(row for row in self.events if row["event_id"] == event_id)
 
     def ever_above(self, deepest: int) -> dict[int, str]:
         """The earner and everybody who was ever so near above him, by number: whom lines can
         name, also where the tree was changed behind the program's back."""
-        first = self.events.row(0, named=True)
+        first = self.events[0]
         found = {int(first["earner"]): str(first["earner_id"])}
         fresh = list(found)
         for _ in range(deepest):
-            edges = [single.referrers_of(self.book.connection, number) for number in fresh]
             named = {
-                number: name
-                for each in edges
-                for number, name in each.select("referrer", "referrer_id").iter_rows()
-                if name is not None and number not in found
+                each.referrer: each.referrer_id
+                for number in fresh
+                for each in self.book.edges_of(number)
+                if each.referrer is not None
+                and each.referrer_id is not None
+                and each.referrer not in found
             }
             found |= named
             fresh = list(named)

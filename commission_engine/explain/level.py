@@ -5,14 +5,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-import polars as pl
-
-from commission_engine.book import runs, single
+from commission_engine.book import runs
 from commission_engine.calendar import Window, date_of
 from commission_engine.decide.reference import Step, Working
 from commission_engine.explain.above import Ancestry
 from commission_engine.explain.account import Account, money_of
-from commission_engine.explain.history import Book, OrderFacts
+from commission_engine.explain.history import Book, OrderFacts, Row
 from commission_engine.explain.past import Past
 from commission_engine.explain.said import (
     Amounts,
@@ -73,10 +71,9 @@ class Case:
                 terms=self.terms,
                 level=level,
                 event=self.event,
-                own=self.order.events,
+                order=self.order,
                 beneficiary=beneficiary,
                 beneficiary_id=self.above.ids[number],
-                standings=single.statuses_of(self.order.book.connection, beneficiary),
             )
         )
 
@@ -95,33 +92,34 @@ class Case:
         )
 
     def _closed_since(self, number: int) -> str:
-        found = single.statuses_of(self.order.book.connection, self.above.numbers[number])
-        return str(found.filter(pl.col("intake") <= self.order.known)["learned_at"][-1])
+        found = self.order.book.standings_of(self.above.numbers[number])
+        return [each.learned_at for each in found if each.intake <= self.order.known][-1]
 
 
 def said_level(
-    case: Case, number: int, stored: pl.DataFrame, corrections: Sequence[Correction]
+    case: Case, number: int, stored: Sequence[Row], corrections: Sequence[Correction]
 ) -> tuple[LevelSaid, list[str]]:
-    """One level, and in what the book differs. `stored` are the event's lines, shaped NARROW."""
+    """One level, and in what the book differs. `stored` are the event's lines, each as
+    lines.NARROW has it."""
     event = case.event
     name = f"{event['event_id']}.{number}"
     no_line = case.no_line(number)
-    stored = stored.filter(pl.col("level") == number)
+    stored = [row for row in stored if row["level"] == number]
     if no_line is not None or case.done is None:
-        wrong = [f"line {name}: is in the book, and should not be"] if stored.height else []
+        wrong = [f"line {name}: is in the book, and should not be"] if stored else []
         return LevelSaid(name, number, "", "", None, None, no_line, tuple(corrections)), wrong
     book, worked = case.order.book, case.worked(number)
     beneficiary, beneficiary_id = case.above.numbers[number], case.above.ids[number]
     line, decimals = worked.line, int(event["decimals"])
     wrong = [*worked.doubts]
-    if stored.height != 1:
+    if len(stored) != 1:
         wrong.append(f"line {name}: is not in the book as {beneficiary_id}'s, and should be")
     else:
-        row = stored.row(0, named=True)
+        (row,) = stored
         wrong += [f"line {name}: {each}" for each in unlike(line, row, decimals)]
         if row["beneficiary"] != beneficiary:
             wrong.append(f"line {name}: the book pays another than {beneficiary_id}")
-    standings = single.statuses_of(book.connection, beneficiary)
+    standings = book.standings_of(beneficiary)
     account = Account(beneficiary, beneficiary_id, event["code"], decimals, standings)
     money = money_of(book, account, case.done.day, line.available_day, line.commission)
     wrong += [f"line {name}: {each.says}" for each in money.unpaid if each.code == "unexplained"]

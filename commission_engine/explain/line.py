@@ -10,7 +10,7 @@ from commission_engine.book import corrections, runs, single
 from commission_engine.book.lines import Question
 from commission_engine.calendar import date_of, iso_instant
 from commission_engine.explain.above import ancestry
-from commission_engine.explain.history import Book, OrderFacts
+from commission_engine.explain.history import Book, OrderFacts, Row
 from commission_engine.explain.level import Case, said_level, waits
 from commission_engine.explain.past import Past, said_true_up
 from commission_engine.explain.said import Correction, EventSaid, Happened, LevelSaid
@@ -19,10 +19,15 @@ from commission_engine.plan.terms import Terms
 
 
 def explain_event(
-    book: Book, event_id: str, level: int | None = None, notes: Sequence[str] = ()
+    book: Book,
+    event_id: str,
+    level: int | None = None,
+    notes: Sequence[str] = (),
+    root: int | None = None,
 ) -> EventSaid:
-    """The event with all its levels, or with one of them, whether it has a line or not."""
-    root = single.order_of_event(book.connection, event_id)
+    """The event with all its levels, or with one of them, whether it has a line or not; `root` is
+    its order, where that is known."""
+    root = single.order_of_event(book.connection, event_id) if root is None else root
     if root is None:
         raise LookupError(event_id)
     order = OrderFacts.of(book, root)
@@ -99,19 +104,15 @@ def _wanted(terms: Terms | None, level: int | None, extra: Sequence[int]) -> lis
 
 
 def _corrections(
-    book: Book, made: pl.DataFrame, stored: pl.DataFrame
+    book: Book, made: pl.DataFrame, stored: Sequence[Row]
 ) -> Mapping[int, Sequence[Correction]]:
-    """By level what corrected an event's lines; `stored` are these, shaped NARROW."""
-    posted = {
-        (level, whose): minor
-        for level, whose, minor in stored.select(
-            "level", "beneficiary", "commission_minor"
-        ).iter_rows()
-    }
+    """By level what corrected an event's lines; `stored` are these."""
+    if not made.height:
+        return defaultdict(list)
+    posted = {(row["level"], row["beneficiary"]): row["commission_minor"] for row in stored}
     told = {row["event"]: row for row in
             corrections.told(book.connection, made["event"]).iter_rows(named=True)}  # fmt: skip
-    placed = book.events(made["event"]) if made.height else made
-    runs_of = dict(placed.select("event", "place").iter_rows()) if made.height else {}
+    runs_of = {row["event"]: row["place"] for row in book.events(made["event"])}
     found: dict[int, list[Correction]] = defaultdict(list)
     for row in made.iter_rows(named=True):
         says, done = told[row["event"]], book.run_of(runs_of[row["event"]])
@@ -134,22 +135,24 @@ def _corrections(
 
 def _stored(
     book: Book, event: dict[str, Any], people: Mapping[int, str], done: runs.Run | None
-) -> pl.DataFrame:
-    """The book's lines of the event for these people, shaped NARROW."""
+) -> Sequence[Row]:
+    """The book's lines of the event for these people, each as lines.NARROW has it."""
     question = Question(
         beneficiaries=pl.Series(sorted(people), dtype=pl.Int64),
         events=pl.Series([event["event"]], dtype=pl.Int64),
         first_day=done.day if done else None,
         last_day=done.day if done else None,
     )
-    return book.store.of(book.connection, question)
+    return book.store.of(book.connection, question).rows(named=True)
 
 
 def _strays(
-    event: dict[str, Any], stored: pl.DataFrame, wanted: Sequence[int], people: Mapping[int, str]
+    event: Row, stored: Sequence[Row], wanted: Sequence[int], people: Mapping[int, str]
 ) -> Iterable[str]:
     """Lines of levels that the terms do not have."""
-    for row in stored.filter(~pl.col("level").is_in(wanted)).iter_rows(named=True):
+    for row in stored:
+        if row["level"] in wanted:
+            continue
         whose = people[row["beneficiary"]]
         yield (
             f"line {event['event_id']}.{row['level']}: is in the book for {whose}, and should not"
@@ -160,9 +163,9 @@ def _strays(
 # -- the event
 
 
-def _happened(book: Book, events: pl.DataFrame) -> Iterable[Happened]:
+def _happened(book: Book, events: Sequence[Row]) -> Iterable[Happened]:
     total = 0
-    for row in events.iter_rows(named=True):
+    for row in events:
         done = book.run_of(row["place"])
         total += row["amount_minor"]
         what = "reversal" if row["back"] else "adjustment" if row["amount_minor"] < 0 else "earning"

@@ -1,7 +1,7 @@
 """At which level events pay an affiliate: as the book's lines have it, or as a true-up has it."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +9,7 @@ import polars as pl
 
 from commission_engine.book import single
 from commission_engine.calendar import Instant
+from commission_engine.explain.history import Row
 from commission_engine.explain.past import Past
 
 
@@ -20,18 +21,19 @@ class Levels:
     """
 
     def __init__(
-        self, past: Past, stored: pl.DataFrame, events: pl.DataFrame, below: "Below | None"
+        self, past: Past, stored: Sequence[Row], events: Sequence[Row], below: "Below | None"
     ) -> None:
         """`stored` are the affiliate's lines (event, order, level), `events` those of their orders;
         `below` is needed where a true-up computes them anew."""
         self._past, self._below = past, below
-        roots = events.filter(~pl.col("back"))
-        self.places: Mapping[int, int] = dict(roots.select("order", "place").iter_rows())
-        place = dict(events.select("event", "place").iter_rows())
+        place = {row["event"]: row["place"] for row in events}
+        self.places: Mapping[int, int] = {
+            row["order"]: row["place"] for row in events if not row["back"]
+        }
         self._found = {
-            (order, self._tree(order, place[event])): int(level)
-            for event, order, level in stored.select("event", "order", "level").iter_rows()
-            if event in place
+            (row["order"], self._tree(row["order"], place[row["event"]])): int(row["level"])
+            for row in stored
+            if row["event"] in place
         }
 
     def of(self, row: Mapping[str, Any]) -> int | None:

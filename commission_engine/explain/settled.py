@@ -41,7 +41,7 @@ def explain_statement(
 ) -> StatementSaid:
     """What the settlement of a day said to an affiliate, all currencies."""
     number = views.number_of(book.connection, affiliate_id)
-    standings = single.statuses_of(book.connection, int(number[0]))
+    standings = book.standings_of(int(number[0]))
     rows = views.statements(
         book.connection,
         *views.between(views.STATEMENT, day, day),
@@ -142,7 +142,7 @@ def explain_payout(
 ) -> PayoutSaid:
     """What the settlement of a day paid an affiliate in a currency, and for which lines."""
     number = views.number_of(book.connection, affiliate_id)
-    standings = single.statuses_of(book.connection, int(number[0]))
+    standings = book.standings_of(int(number[0]))
     probe = Account(int(number[0]), affiliate_id, code, 0, standings)
     row = payouts(book, probe, day, day).row(0, named=True)
     account = Account(int(number[0]), affiliate_id, code, row["decimals"], standings)

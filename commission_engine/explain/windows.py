@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from commission_engine.decide.reference import (
     Working,
     line_of,
 )
-from commission_engine.explain.history import Book
+from commission_engine.explain.history import Book, OrderFacts, Row, processed
 from commission_engine.explain.paid import Below, Levels
 from commission_engine.explain.past import Past
 from commission_engine.money import plain
@@ -75,12 +76,9 @@ class Asked:
     terms: Terms
     level: Level
     event: Mapping[str, Any]
-    own: pl.DataFrame
-    """The events of its order."""
+    order: OrderFacts
     beneficiary: int
     beneficiary_id: str
-    standings: pl.DataFrame
-    """The beneficiary's, shaped single.STATUSES."""
 
     @property
     def book(self) -> Book:
@@ -88,8 +86,10 @@ class Asked:
 
     def closed(self, place: int) -> bool:
         """Whether the beneficiary's account was closed for orders of the run at this place."""
-        known = self.standings.filter(pl.col("intake") <= self.book.known_to(place))
-        return bool(known.height) and known["status"][-1] == "closed"
+        known, closed = self.book.known_to(place), False
+        for each in self.book.standings_of(self.beneficiary):
+            closed = each.status == "closed" if each.intake <= known else closed
+        return closed
 
     @property
     def decimals(self) -> int:
@@ -97,14 +97,14 @@ class Asked:
 
     @property
     def root_place(self) -> int:
-        return int(self.own.filter(~pl.col("back"))["place"].item())
+        return self.order.root_place
 
 
 def work_out(asked: Asked) -> Worked:
     """The line of the event at the level, and what its caps had counted before it."""
     # A closed account's lines are counted by no cap.
     span = None if asked.closed(asked.root_place) else _span(asked)
-    stored = _stored(asked, span) if span else _nothing()
+    stored = _stored(asked, span) if span else []
     below = None
     if asked.past.anew and span:
         versions = asked.past.terms_from(asked.terms.starts, int(asked.event["place"]))
@@ -120,12 +120,12 @@ class _History:
         self,
         asked: Asked,
         span: Span | None,
-        stored: pl.DataFrame,
-        events: pl.DataFrame,
+        stored: Sequence[Row],
+        events: Sequence[Row],
         below: Below | None,
     ) -> None:
         self._asked, self._span = asked, span
-        self._stored = {(row["event"], row["level"]): row for row in stored.iter_rows(named=True)}
+        self._stored = {(row["event"], row["level"]): row for row in stored}
         self._events = _up_to(asked, events)
         self._levels = Levels(asked.past, stored, events, below)
         self._levels.is_of(asked.event, asked.level.level)
@@ -138,7 +138,7 @@ class _History:
         self._doubts: list[str] = []
 
     def worked(self) -> Worked:
-        for row in self._events.iter_rows(named=True):
+        for row in self._events:
             done = self._next(row)
             if row["event"] == self._asked.event["event"] and done:
                 line, working = done
@@ -197,7 +197,7 @@ def _shifts(asked: Asked, span: Span | None) -> list[tuple[TrueUp, tuple[object,
     rows = single.shifts_of(
         book.connection, asked.beneficiary, int(asked.event["currency"]), asked.terms.starts
     )
-    for intake, level, window, start, minor in rows.iter_rows():
+    for intake, level, window, start, minor in rows:
         begins: date | str = date.min
         if WINDOWS[window] is Window.ORDER:
             begins = single.event_id_of(book.connection, start)
@@ -260,6 +260,7 @@ def _widened(window: Window, span: Span) -> Span:
     )
 
 
+@lru_cache(maxsize=1_000)  # asked for each of an affiliate's lines, which can be very many
 def _bounds(window: Window, day: Day) -> tuple[Day, Day]:
     """The first and the last day of a day's window."""
     if window in (Window.ORDER, Window.DAY):
@@ -276,13 +277,12 @@ def _bounds(window: Window, day: Day) -> tuple[Day, Day]:
     return start, day_of(ends)
 
 
-def _stored(asked: Asked, span: Span) -> pl.DataFrame:
-    """The beneficiary's lines that may count, shaped NARROW with `order`."""
+def _stored(asked: Asked, span: Span) -> list[Row]:
+    """The beneficiary's lines that may count, each as lines.NARROW has it, with `order`."""
     past, event = asked.past, asked.event
     done = asked.book.run_of(int(event["place"]))
     versions = past.terms_from(asked.terms.starts, int(event["place"]))
     spanning = any(event["code"] in cap.limit for each in versions for cap in each.caps)
-    of_terms = pl.col("terms_day") == asked.terms.starts
     narrow = asked.book.store.of(
         asked.book.connection,
         Question(
@@ -291,40 +291,43 @@ def _stored(asked: Asked, span: Span) -> pl.DataFrame:
             last_day=done.day if done else None,
             level=None if spanning or past.anew else asked.level.level,
         ),
-    ).filter(pl.col("terms_day") != NO_TERMS if past.anew else of_terms)
+    )
     orders = single.orders_of(asked.book.connection, narrow["event"])
-    return narrow.join(orders, on="event", maintain_order="left")
-
-
-def _nothing() -> pl.DataFrame:
-    return pl.DataFrame(schema=dict.fromkeys(("event", "level", "order"), pl.Int64))
+    return [
+        {**row, "order": orders[row["event"]]}
+        for row in narrow.iter_rows(named=True)
+        if (row["terms_day"] != NO_TERMS if past.anew else row["terms_day"] == asked.terms.starts)
+        and row["event"] in orders
+    ]
 
 
 def _events(
-    asked: Asked, stored: pl.DataFrame, span: Span | None, below: Below | None
-) -> pl.DataFrame:
+    asked: Asked, stored: Sequence[Row], span: Span | None, below: Below | None
+) -> Sequence[Row]:
     """The events of the orders of these lines and of the order itself, in processing order."""
     if span is None:
-        return asked.own
-    others = stored["order"]
+        return asked.order.events
+    numbers = {row["order"] for row in stored}
     if below:
-        others = pl.concat([others, below.orders(int(asked.event["place"]))])
-    others = others.filter(others != asked.event["order"]).unique()
-    if not len(others):
-        return asked.own
-    found = asked.book.events(others).filter(pl.col("code") == asked.event["code"])
+        numbers |= set(below.orders(int(asked.event["place"])))
+    numbers.discard(asked.event["order"])
+    if not numbers:
+        return asked.order.events
     low, high = span
-    if low is not None:
-        found = found.filter(pl.col("root_day") >= low)
-    if high is not None:
-        found = found.filter(pl.col("root_day") <= high)
-    return pl.concat([asked.own, found]).sort("place", "occurred_us", "back", "event_id")
+    found = [
+        row
+        for row in asked.book.events(sorted(numbers))
+        if row["code"] == asked.event["code"]
+        and (low is None or row["root_day"] >= low)
+        and (high is None or row["root_day"] <= high)
+    ]
+    return sorted([*asked.order.events, *found], key=processed)
 
 
-def _up_to(asked: Asked, events: pl.DataFrame) -> pl.DataFrame:
+def _up_to(asked: Asked, events: Sequence[Row]) -> Sequence[Row]:
     """Those that were processed before the event, and the event."""
-    place = events["event"].index_of(asked.event["event"])
-    return events.head(0 if place is None else place + 1)
+    found = [place for place, row in enumerate(events) if row["event"] == asked.event["event"]]
+    return events[: found[0] + 1] if found else []
 
 
 def _event(row: Mapping[str, Any]) -> Event:

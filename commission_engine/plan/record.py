@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from commission_engine.calendar import Window, date_of, day_of
@@ -88,6 +89,7 @@ def to_json(plan: Plan) -> str:
     return json.dumps(to_record(plan), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
+@lru_cache(maxsize=100)
 def from_json(text: str) -> Plan:
     return from_record(json.loads(text))
 

@@ -7,7 +7,6 @@ import polars as pl
 from starlette.responses import Response
 
 from commission_engine.book import readers
-from commission_engine.book.lines import where_kept
 from commission_engine.book.reader_lines import totals
 from commission_engine.calendar import Day, date_of, day_of
 from commission_engine.portal.access import Asked, about
@@ -24,7 +23,7 @@ def earnings(asked: Asked) -> Response:
     if last is None:
         return page(asked, "earnings.html", charts=[], levels=LEVELS)
     months = last_months(last)
-    store = where_kept(asked.book, asked.portal.settings.lines_store.value)
+    store = asked.portal.lines(asked.book)
     first = day_of(date.fromisoformat(f"{months[0]}-01"))
     rows = totals(asked.book, store, asked.of.number, first, last)
     return page(asked, "earnings.html", charts=_charts(rows, months), levels=LEVELS)

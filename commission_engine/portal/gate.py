@@ -28,7 +28,7 @@ from commission_engine.portal.access import (
 )
 from commission_engine.portal.limits import Limit
 from commission_engine.portal.portal import Portal, form_token, new_secret, same
-from commission_engine.portal.render import bare
+from commission_engine.portal.render import in_part, wrong
 from commission_engine.problems import CommissionError, Exit
 
 ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -85,8 +85,7 @@ class Gate:
         except ClientDisconnect:
             return Response(status_code=400)
         except TooLarge:
-            return bare(self._portal, Visitor(), "wrong.html", 413, said="This form is too large.",
-                        hint="")  # fmt: skip
+            return wrong(self._portal, request, Visitor(), 413, "This form is too large.", "")
         answer = partial(self._answer, page, request, form)
         return await anyio.to_thread.run_sync(answer, limiter=self._threads[page.heavy])
 
@@ -108,28 +107,31 @@ class Gate:
                 asked = Asked(self._portal, request, page, visitor, book, form, subject)
                 return self._kept(page, visitor, page.answer(asked))
         except Nothing:
-            return self._nothing(page, visitor)
+            return self._said(page, request, visitor, 404, "There is no such page.", "")
         except Denied:
             self._portal.note(visitor.who, "denied", page.path)
-            return self._said(page, visitor, 403, "Your account does not have this page.",
+            return self._said(page, request, visitor, 403, "Your account does not have this page.",
                               "An administrator can give you another role.")  # fmt: skip
         except Foreign:
-            return self._said(page, visitor, 403, "This form did not come from a page of ours.",
+            return self._said(page, request, visitor, 403,
+                              "This form did not come from a page of ours.",
                               "Go back, load the page anew, and send it once more.")  # fmt: skip
         except TooOften as why:
             wait = {"Retry-After": str(why.limit.seconds)}
-            response = self._said(page, visitor, 429, "That was too often.", "Wait a few minutes.")
+            response = self._said(
+                page, request, visitor, 429, "That was too often.", "Wait a few minutes."
+            )
             response.headers.update(wait)
             return response
         except CommissionError as why:
             status = STATUS.get(why.exit_code, 500)
-            return self._said(page, visitor, status, *_spoken(why, visitor))
+            return self._said(page, request, visitor, status, *_spoken(why, visitor))
         except (
             Exception
         ) as why:  # a fault of ours: of it nothing is shown, and its values not logged
             logs.record("portal fault", logging.ERROR, path=page.path, kind=type(why).__name__,
                         where=logs.places(why))  # fmt: skip
-            return self._said(page, visitor, 500, "Something went wrong here.",
+            return self._said(page, request, visitor, 500, "Something went wrong here.",
                               "The programme can look it up in its log.")  # fmt: skip
 
     # -- who asks
@@ -176,6 +178,8 @@ class Gate:
                                 {"WWW-Authenticate": "Bearer"})  # fmt: skip
         if visitor.role not in page.who:
             if visitor.role is Role.ANYBODY:
+                if in_part(request):  # a redirection would put the sign-in page into that part
+                    return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
                 return RedirectResponse("/sign-in", 303)
             raise Nothing if visitor.role is Role.AFFILIATE else Denied
         if visitor.person and visitor.person.status not in page.states:
@@ -215,13 +219,12 @@ class Gate:
             set_cookie(self._portal, response, visitor.secret)
         return response
 
-    def _nothing(self, page: Page, visitor: Visitor) -> Response:
-        return self._said(page, visitor, 404, "There is no such page.", "")
-
-    def _said(self, page: Page, visitor: Visitor, status: int, said: str, hint: str) -> Response:
+    def _said(
+        self, page: Page, request: Request, visitor: Visitor, status: int, said: str, hint: str
+    ) -> Response:
         if page.kind is Kind.API:
             return JSONResponse({"error": said}, status)
-        return bare(self._portal, visitor, "wrong.html", status, said=said, hint=hint)
+        return wrong(self._portal, request, visitor, status, said, hint)
 
 
 def visitor_of(book: Connection, who: Who, secret: str, data: str = "") -> Visitor:

@@ -8,6 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 POLICY = "; ".join(
     (
         "default-src 'none'",
+        "script-src 'self'",
+        "connect-src 'self'",
         "style-src 'self'",
         "img-src 'self'",
         "form-action 'self'",
@@ -15,7 +17,7 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""No script at all: there is none."""
+"""Of scripts only the file that we serve, never one that stands in a page."""
 
 ALWAYS: Mapping[str, str] = {
     "content-security-policy": POLICY,
@@ -27,6 +29,7 @@ ALWAYS: Mapping[str, str] = {
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
 KEEP_NOTHING = "no-store"
+VARY = "Cookie, Authorization, HX-Request"
 HSTS = "max-age=31536000; includeSubDomains"
 
 
@@ -51,7 +54,7 @@ class Headers:
 
     def _add(self, message: Any) -> None:
         given = {name.lower() for name, _ in message.get("headers", ())}
-        wanted = dict(ALWAYS) | {"cache-control": KEEP_NOTHING, "vary": "Cookie, Authorization"}
+        wanted = dict(ALWAYS) | {"cache-control": KEEP_NOTHING, "vary": VARY}
         if self._secure:
             wanted["strict-transport-security"] = HSTS
         message["headers"] = [

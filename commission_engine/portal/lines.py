@@ -9,19 +9,18 @@ import polars as pl
 from starlette.responses import Response
 
 from commission_engine.book import readers
-from commission_engine.book.lines import Question, where_kept
+from commission_engine.book.lines import Question
 from commission_engine.book.reader_lines import Line, lines, told
 from commission_engine.calendar import Day, Zone
 from commission_engine.decide.adjusted import NO_TERMS
 from commission_engine.decide.kernel import REASONS
 from commission_engine.explain.find import explain_line
-from commission_engine.explain.history import Book
 from commission_engine.plan.terms import Plan
 from commission_engine.portal.access import Asked, Nothing, about
 from commission_engine.portal.amounts import day_in, day_of_path, iso, shown
 from commission_engine.portal.callings import Callings
 from commission_engine.portal.limits import WHYS
-from commission_engine.portal.render import page
+from commission_engine.portal.render import in_part, page
 from commission_engine.portal.why import Part, told_why
 from commission_engine.problems import Reason
 
@@ -86,38 +85,52 @@ def show_lines(asked: Asked) -> Response:
     callings = callings_of(asked, found)
     levels = sorted({level.level for terms in plan.terms for level in terms.levels})
     given = {name: asked.query(name) for name in ("from", "to", "level", "which")}
+    further = bool(wanted.after)
     return page(
         asked,
         "lines.html",
+        part="lines_found.html",
+        told=_told(found),
         lines=[row(plan, callings, each) for each in found],
         levels=levels,
         given=given,
         whiches=WHICH,
+        further=further,
         more=f"{iso(goes_on[0])}.{goes_on[1]}" if goes_on else "",
     )
+
+
+def _told(found: list[Line]) -> str:
+    """How many lines are shown, and of when."""
+    if not found:
+        return "There are no such lines."
+    last, first = iso(found[0].run_day), iso(found[-1].run_day)
+    count = f"{len(found)} lines" if len(found) > 1 else "1 line"
+    return f"{count}, booked on {last}." if first == last else f"{count}, booked {first} to {last}."
 
 
 def found_lines(
     asked: Asked, wanted: Filter, limit: int
 ) -> tuple[list[Line], tuple[Day, int] | None]:
-    store = where_kept(asked.book, asked.portal.settings.lines_store.value)
+    store = asked.portal.lines(asked.book)
     question = wanted.question(asked.of.number)
     found, goes_on = lines(asked.book, store, question, wanted.after, limit, wanted.picked)
     return list(found), goes_on
 
 
 def show_line(asked: Asked) -> Response:
-    """One line, and why it is what it is."""
+    """One line, and why it is what it is; in the page of all lines it opens, and closes again."""
     each = found_line(asked)
-    why, agrees = explained(asked, each)
     shown_ = row(plan_of(asked), callings_of(asked, [each]), each)
-    return page(asked, "line.html", line=shown_, why=why, agrees=agrees)
+    if asked.query("closed") and in_part(asked.request):
+        return page(asked, "line.html", part="line_closed.html", line=shown_)
+    why, agrees = explained(asked, each)
+    return page(asked, "line.html", part="line_opened.html", line=shown_, why=why, agrees=agrees)
 
 
 def explained(asked: Asked, each: Line) -> tuple[Sequence[Part], bool]:
     """Why a line is what it is, and whether the book agrees with that; if not, an alarm."""
-    store = where_kept(asked.book, asked.portal.settings.lines_store.value)
-    said = explain_line(Book.at(asked.book, store), each.event_id, each.level)
+    said = explain_line(asked.portal.history(asked.book), each.event_id, each.level)
     if said.disagreements:
         asked.portal.alarm("a line does not agree", f"{iso(each.run_day)} level {each.level}")
     return told_why(said, each, callings_of(asked, [each])), not said.disagreements
@@ -128,7 +141,7 @@ def found_line(asked: Asked) -> Line:
     day, reference = day_of_path(asked.named("day")), asked.named("reference")
     if not _REFERENCE.fullmatch(reference):
         raise Nothing
-    store = where_kept(asked.book, asked.portal.settings.lines_store.value)
+    store = asked.portal.lines(asked.book)
     of_day = Filter(day, day, None, "all", None).question(asked.of.number)
     callings = Callings(plan_of(asked).name, asked.of.affiliate_id, {})
     for each in told(asked.book, store.of(asked.book, of_day)):

@@ -21,10 +21,15 @@ from commission_engine.portal.openapi_parts import (
 )
 from commission_engine.problems import Reason
 
+PAID_AS: dict[str, Any] = {
+    "paid_currency": or_null(TEXT), "paid_amount": or_null(AMOUNT), "per_euro": or_null(TEXT),
+    "paid_per_euro": or_null(TEXT), "rate_on": or_null(DAY), "source": or_null(TEXT),
+}  # fmt: skip
+"""Of what was paid in another currency: in which, how much, by which rates of one euro, whose."""
 STATEMENT = record(
     statement_id=STATEMENT_ID, period_from=DAY, period_to=DAY, currency=TEXT, opening=AMOUNT,
     earned=AMOUNT, reversed=AMOUNT, adjusted=AMOUNT, paid=AMOUNT, closing=AMOUNT, held=AMOUNT,
-    available=AMOUNT,
+    available=AMOUNT, **PAID_AS,
 )  # fmt: skip
 LINE_FIELDS: dict[str, Any] = {
     "reference": REFERENCE, "run_date": DAY, "occurred_on": DAY, "from": TEXT, "level": NUMBER,
@@ -36,6 +41,7 @@ BALANCE = record(currency=TEXT, available=AMOUNT, held=AMOUNT, balance=AMOUNT)
 PAYOUT = record(
     payout_id=TEXT, created_on=DAY, currency=TEXT, amount=AMOUNT,
     status={"enum": ["pending", "approved", "exported", "paid", "failed", "voided"]},
+    **PAID_AS,
 )  # fmt: skip
 ANSWERS: dict[str, Any] = {
     "Account": record(

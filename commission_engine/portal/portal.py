@@ -11,12 +11,15 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from commission_engine import logs
 from commission_engine.book import facts, runs
 from commission_engine.book.connect import Connection, Engine
 from commission_engine.book.doors import NOBODY, Doors, Who
+from commission_engine.book.lines import LineStore, where_kept
 from commission_engine.doorway import Doorway
+from commission_engine.explain.history import Book, completed_of
 from commission_engine.plan.terms import Plan
 from commission_engine.portal.access import Page
 from commission_engine.portal.limits import Limiter
@@ -55,6 +58,8 @@ class Portal:
     """What this server has started and waits for, by name (see `started`)."""
     _plans: dict[int, Plan] = field(default_factory=dict)
     _remembered: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    _runs: tuple[tuple[int, str], Sequence[runs.Run]] = ((0, ""), ())
+    _views: WeakKeyDictionary[Connection, dict[str, Any]] = field(default_factory=WeakKeyDictionary)
 
     @cached_property
     def doorway(self) -> Doorway:
@@ -88,12 +93,35 @@ class Portal:
 
     def plan(self, connection: Connection) -> Plan | None:
         """The plan that was applied last, read once; None before the first."""
-        version = facts.latest_plan_version(connection)
+        version = self.once(connection, "plan", lambda: facts.latest_plan_version(connection))
         if version is None:
             return None
         if version not in self._plans:
             self._plans[version] = facts.plan_of(connection, version)
         return self._plans[version]
+
+    def lines(self, connection: Connection) -> LineStore:
+        """Where the book keeps its lines."""
+        wanted = self.settings.lines_store.value
+        return self.once(connection, "lines", lambda: where_kept(connection, wanted))
+
+    def history(self, connection: Connection) -> Book:
+        """The book as explanations look at it; the rows of its runs are read once more only where
+        there is one more run."""
+        plan = self.plan(connection)
+        if plan is None:
+            return Book.at(connection, self.lines(connection))
+        known, done = runs.last_completed(connection), self._runs
+        if done[0] != known:
+            done = self._runs = known, completed_of(connection)
+        return Book(connection, self.lines(connection), done[1], plan, self._plans)
+
+    def once(self, connection: Connection, about: str, look: Callable[[], T]) -> T:
+        """What `look` finds in one view of the book, looked for once."""
+        found = self._views.setdefault(connection, {})
+        if about not in found:
+            found[about] = look()
+        return cast(T, found[about])
 
     def remembered(self, connection: Connection, about: str, count: Callable[[], T]) -> T:
         """What `count` gives, which looks at many rows: done again only where the book has learned

@@ -4,12 +4,13 @@ Amounts are plain decimals with the currency's decimals, days ISO 8601, people a
 `callings` has it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from commission_engine.book import readers
 from commission_engine.book.reader_lines import Line
-from commission_engine.calendar import Zone, iso_instant
+from commission_engine.calendar import Day, Zone, iso_instant
 from commission_engine.explain.account import settlement_from
 from commission_engine.money import plain
 from commission_engine.plan.terms import Plan
@@ -46,6 +47,7 @@ def account(asked: Asked) -> dict[str, Any]:
 
 def statements(asked: Asked, found: Sequence[readers.Statement]) -> list[dict[str, Any]]:
     ids = ids_of(plan_of(asked).name, asked.of.affiliate_id, found)
+    paid = _paid_as(asked, [each.run_day for each in found])
     return [
         {
             "statement_id": id_,
@@ -53,6 +55,7 @@ def statements(asked: Asked, found: Sequence[readers.Statement]) -> list[dict[st
             "period_to": iso(each.run_day),
             "currency": each.currency,
             **{a: plain(getattr(each, f"{a}_minor"), each.decimals) for a in AMOUNTS},
+            **paid[each.run_day, each.currency],
         }
         for id_, each in zip(ids, found, strict=True)
     ]
@@ -60,6 +63,8 @@ def statements(asked: Asked, found: Sequence[readers.Statement]) -> list[dict[st
 
 def payouts(asked: Asked) -> list[dict[str, Any]]:
     name, whose = plan_of(asked).name, asked.of.affiliate_id
+    found = readers.payouts(asked.book, asked.of.number)
+    paid = _paid_as(asked, [each.run_day for each in found])
     return [
         {
             "payout_id": payout_id(name, each.run_day, whose, each.currency),
@@ -67,9 +72,27 @@ def payouts(asked: Asked) -> list[dict[str, Any]]:
             "currency": each.currency,
             "amount": plain(each.amount_minor, each.decimals),
             "status": str(each.state),
+            **paid[each.run_day, each.currency],
         }
-        for each in readers.payouts(asked.book, asked.of.number)
+        for each in found
     ]
+
+
+def _paid_as(
+    asked: Asked, days: Sequence[Day]
+) -> defaultdict[tuple[Day, str], dict[str, str | None]]:
+    """What payouts of these days have come to in another currency, as conversions.csv names it; of
+    the others nothing."""
+    names = ("paid_currency", "paid_amount", "per_euro", "paid_per_euro", "rate_on", "source")
+    none: dict[str, str | None] = dict.fromkeys(names)
+    found: defaultdict[tuple[Day, str], dict[str, str | None]] = defaultdict(lambda: none)
+    if days:
+        converted = readers.paid_as(asked.book, asked.of.number, min(days), max(days))
+        for key, each in converted.items():
+            amount = plain(each.amount_minor, each.decimals)
+            values = (each.currency, amount, each.rate, each.to_rate, iso(each.rate_day))
+            found[key] = dict(zip(names, (*values, each.source), strict=True))
+    return found
 
 
 def line(plan: Plan, callings: Callings, each: Line) -> dict[str, Any]:

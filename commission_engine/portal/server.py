@@ -14,6 +14,7 @@ from commission_engine.book.doors import Doors
 from commission_engine.doorway import LOOPBACK
 from commission_engine.portal.app import application
 from commission_engine.portal.portal import Portal
+from commission_engine.portal.render import HTMX, address
 from commission_engine.problems import CommissionError, UsageError
 from commission_engine.settings import Settings
 
@@ -24,7 +25,8 @@ WAIT_SECONDS = 5
 
 def portal_of(settings: Settings, url: str = "") -> Portal:
     """The portal of the settings, over a book that is migrated; `url` where the settings name
-    none."""
+    none. ModuleNotFoundError where the script of its pages is not installed."""
+    address(HTMX)
     database = settings.database.value
     return Portal(
         engine=for_readers(database),

@@ -13,7 +13,7 @@ from commission_engine.book.readers import Statement
 from commission_engine.calendar import Day, day_of
 from commission_engine.portal.access import LOOKS, Asked, Nothing, Role, about
 from commission_engine.portal.account import STATES
-from commission_engine.portal.amounts import day_in, iso, shown
+from commission_engine.portal.amounts import day_in, iso, paid_as, shown
 from commission_engine.portal.documents import FORMATS, document
 from commission_engine.portal.limits import DOWNLOADS
 from commission_engine.portal.render import page
@@ -37,13 +37,17 @@ def statements(asked: Asked) -> Response:
 def statement(asked: Asked) -> Response:
     """One statement, currency by currency."""
     day, accounts = found(asked)
-    paid = {
+    paid: dict[str, dict[str, Any]] = {
         each.currency: {
             "id": payout_id(_programme(asked), day, asked.of.affiliate_id, each.currency),
             "state": STATES[each.state],
+            "paid_as": None,
         }
         for each in readers.payouts(asked.book, asked.of.number, day=day)
     }
+    converted = readers.paid_as(asked.book, asked.of.number, day, day)
+    for (_, currency), each in converted.items():
+        paid[currency]["paid_as"] = paid_as(each)
     shown_ = [{**said(each), "payout": paid.get(each.currency)} for each in accounts]
     return page(
         asked, "statement.html", id=asked.named("id"), period_to=iso(day), accounts=shown_,

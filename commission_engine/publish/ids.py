@@ -5,12 +5,13 @@ are short enough for every payment format (28 characters).
 """
 
 import hmac
+from collections.abc import Sequence
 from hashlib import sha256
 
 import numpy as np
 import polars as pl
 
-from commission_engine.calendar import Day
+from commission_engine.calendar import Day, date_of
 
 _DIGITS = np.frombuffer(b"0123456789abcdefghijklmnopqrstuv", np.uint8)
 _PLACES = np.array([16, 8, 4, 2, 1], np.uint8)
@@ -40,19 +41,18 @@ def pseudonyms(
 
 def statement_id(programme: str, day: Day, affiliate_id: str) -> str:
     """Of the statement that the settlement on `day` writes for an affiliate."""
-    return str(statement_ids(programme, pl.Series([day]), pl.Series([affiliate_id])).item())
+    return _one_named("st", programme, day, affiliate_id)
 
 
 def payout_id(programme: str, day: Day, affiliate_id: str, currency: str) -> str:
     """Of what the settlement on `day` pays an affiliate in a currency."""
-    columns = (pl.Series([each]) for each in (day, affiliate_id, currency))
-    return str(payout_ids(programme, *columns).item())
+    return _one_named("po", programme, day, affiliate_id, currency)
 
 
 def pseudonym(programme: str, reader_id: str, affiliate_id: str, key: bytes = b"") -> str:
     """How an affiliate is called towards a reader who may not know him."""
-    whom = pl.Series([reader_id]), pl.Series([affiliate_id])
-    return str(pseudonyms(programme, *whom, key).item())
+    parts = ("pseudonym", programme, reader_id, affiliate_id)
+    return _one_hashed(parts, 8 if key else 6, key)
 
 
 def _named(kind: str, programme: str, days: pl.Series, texts: pl.Series) -> pl.Series:
@@ -67,6 +67,19 @@ def _part(text: str) -> str:
 def _told_apart(texts: pl.Series) -> pl.Series:
     """Each text as a part that no other parts run together to."""
     return texts.str.len_chars().cast(pl.String) + ":" + texts
+
+
+def _one_named(kind: str, programme: str, day: Day, *texts: str) -> str:
+    when = date_of(day).isoformat().replace("-", "")
+    return f"{kind}-{when}-{_one_hashed((programme, str(day), *texts), 16)}"
+
+
+def _one_hashed(parts: Sequence[str], digits: int, key: bytes = b"") -> str:
+    """As `_hashed` has it of one text, in a hundredth of the time that columns of one row take."""
+    text = "".join(map(_part, parts)).encode()
+    octets = hmac.digest(key, text, "sha256") if key else sha256(text).digest()
+    number = int.from_bytes(octets[:10], "big")
+    return "".join(chr(_DIGITS[number >> shift & 31]) for shift in range(75, 75 - 5 * digits, -5))
 
 
 def _hashed(start: str, texts: pl.Series, digits: int, key: bytes = b"") -> pl.Series:

@@ -176,7 +176,7 @@ COUNTS = ("read", "accepted", "duplicate", "rejected")
 
 def imported(asked: Asked) -> Response:
     """What came of an import."""
-    counts = {name: number_in(asked, name) or 0 for name in COUNTS}
+    counts: dict[str, Any] = {name: number_in(asked, name) or 0 for name in COUNTS}
     kind = asked.query("kind")
     return page(asked, "imported.html", kind=kind if kind in [str(k) for k in Kind] else "",
                 **counts)  # fmt: skip

@@ -146,21 +146,19 @@ def begin(asked: Asked) -> Response:
 
 
 def progress(asked: Asked) -> Response:
-    """What a command says that a page has started; as long as it runs the page loads itself anew,
-    unless it is asked to stand still."""
+    """What a command says that a page has started; as long as it runs the page follows it, unless
+    it is asked to stand still."""
     name = asked.named("started")
     found = started(asked, name)
     _, what, *rest = name.split("-")
     day = day_in("-".join(rest[:3])) if what == "run" else None
-    response = page(
-        asked, "started.html", name=name, found=found, still=bool(asked.query("still")),
+    return page(
+        asked, "started.html", part="started_part.html", name=name, found=found,
         date="" if day is None else iso(day),
         tried=[] if day is None else attempts_of(asked, day)[:1],
         leads=LEADS.get(what, ""),
+        follows=found.running and not asked.query("still"), seconds=REFRESH_SECONDS,
     )  # fmt: skip
-    if found.running and not asked.query("still"):
-        response.headers["Refresh"] = str(REFRESH_SECONDS)
-    return response
 
 
 PAGES = (

@@ -30,14 +30,16 @@ def tree(asked: Asked) -> Response:
 
 
 def branch(asked: Asked) -> Response:
-    """One affiliate: who stands above him, and whom he has referred."""
+    """One affiliate: who stands above him, and whom he has referred; in the page of who has
+    referred him that opens below his row, and closes again."""
     whom = subject(asked)
     now_us = asked.portal.clock() * 1_000_000
     after = number_in(asked, "before") or 0
     found = readers.referred(asked.book, whom.number, now_us, limit=A_PAGE + 1, after=after)
     shown, more = some(asked, found, lambda each: each.number)
     return page(
-        asked, "tree_branch.html", whom=whom,
+        asked, "tree_branch.html", part="tree_opened.html", whom=whom,
+        opened=number_in(asked, "opened"), closed=number_in(asked, "closed"),
         above=[
             {"number": number, "affiliate_id": name, "since": iso_instant(since) or "the beginning"}
             for number, name, since in newest.referrers(asked.book, whom.number, now_us)
