@@ -16,7 +16,7 @@ from commission_engine.book import bulk, caps, facts
 from commission_engine.book.connect import connect, reading, writing
 from commission_engine.book.lock import working
 from commission_engine.book.order import processing_order
-from commission_engine.book.schema import cap_total, event
+from commission_engine.book.schema import cap_total, event, line
 from commission_engine.calendar import Window
 from commission_engine.decide.kernel import Advance, Keys, Scope
 from commission_engine.imports import Circumstances, import_files
@@ -335,3 +335,17 @@ def test_a_first_import_of_many_rows_is_as_one_of_few(
     with reading(connect(database_url)) as reader:
         rows = reader.execute(sa.select(event.c.id, event.c.event_id, event.c.root)).all()
     assert sorted(map(tuple, rows)) == [(1, "a", 1), (2, "b", 2), (3, "c", 2), (4, "d", 1)]
+
+
+def test_few_numbers_are_looked_up_one_by_one(sqlite_url: str) -> None:
+    """Whatever SQLite thinks of how many they are: by the whole key of the lines, not run by run."""
+    with reading(connect(sqlite_url)) as connection:
+        with bulk.listed(connection, pl.Series([3, 1, 2])) as asked:
+            query = sa.select(line.c.event).join_from(
+                asked, line, line.c.beneficiary == asked.c.value
+            )
+            said = query.where(line.c.run_day.in_([20484])).compile(
+                connection, compile_kwargs={"literal_binds": True}
+            )
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {said}").all()
+    assert any("(run_day=? AND beneficiary=?)" in step[-1] for step in plan), plan

@@ -461,7 +461,7 @@ def test_a_row_of_one_line_is_as_high_as_the_typesetter_would_make_it(
     given = statement(*NAMES, "Ann " * 12, "Åå" * 12, "g" * 22, lines=40)
     reckoned = texts_with_places(render_pdf(given, LOOK))
     with monkeypatch.context() as measured:
-        measured.setattr(pdf._Fits, "in_one_line", lambda *_, **__: False)
+        measured.setattr(pdf, "_in_one_line", lambda *_, **__: False)
         assert texts_with_places(render_pdf(given, LOOK)) == reckoned
     assert len(reckoned) > 300
 

@@ -348,7 +348,10 @@ def _few(connection: sa.Connection, numbers: list[int]) -> sa.FromClause:
     if connection.dialect.name == "postgresql":
         array = sa.literal(numbers, sa.ARRAY(sa.BigInteger))
         return sa.func.unnest(array).table_valued("value", name="listed").render_derived()
-    return sa.func.json_each(json.dumps(numbers)).table_valued("value", name="listed")
+    each = sa.func.json_each(json.dumps(numbers)).table_valued("value")
+    # SQLite thinks that a list of JSON is long, and would rather go through all lines of a run for
+    # it; what has a limit it makes first, and looks up.
+    return sa.select(each.c.value).limit(-1).subquery("listed")
 
 
 def _drop(connection: sa.Connection) -> None:

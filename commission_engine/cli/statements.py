@@ -117,7 +117,7 @@ def render(
         privacy,
     )
     names = [f"{each}.{kind}" for each in chosen["statement_id"] for kind in kinds]
-    there = [name for name in names if (out / name).exists()]
+    there = set(names).intersection(os.listdir(out) if out.exists() else ())
     told = {
         "date": date_of(day).isoformat(),
         "folder": str(out),

@@ -62,7 +62,7 @@ class Draft:
 
     def write(self, made: Made) -> None:
         """Raises Unwritten where that cannot be."""
-        self._names.append(_write(self.place(made.name), made))
+        self._names.append(_write(os.path.join(self._aside, made.name), made))
 
     def place(self, name: str) -> Path:
         """Where a file is until it appears."""
@@ -75,9 +75,9 @@ class Draft:
 
     def appear(self) -> Published:
         """One rename, when everything is on the disk."""
-        written = [self._aside / name for name in self._names]
+        written = [os.path.join(self._aside, name) for name in self._names]
         _sync_all(self._aside, written)
-        for inner in sorted({path.parent for path in written}):
+        for inner in sorted({os.path.dirname(path) for path in written}):
             _sync(inner)
         self._aside.rename(self.folder)
         _sync(self.folder.parent)
@@ -139,7 +139,7 @@ def _missing(files: Iterable[Made], folder: Path) -> Published:
     for each in files:
         target = folder / each.name
         if not target.exists():
-            names.append(_write(_draft_of(target), each))
+            names.append(_write(str(_draft_of(target)), each))
         elif not same(target, each):
             altered.append(each.name)
     if altered:
@@ -152,7 +152,7 @@ def _missing(files: Iterable[Made], folder: Path) -> Published:
             named,
         )
     targets = [folder / name for name in names]
-    _sync_all(folder, [_draft_of(target) for target in targets])
+    _sync_all(folder, [str(_draft_of(target)) for target in targets])
     for target in targets:
         _draft_of(target).rename(target)
     for inner in sorted({target.parent for target in targets}):
@@ -177,8 +177,9 @@ def _sweep_beside(folder: Path) -> None:
         shutil.rmtree(draft)
 
 
-def _write(path: Path, made: Made) -> str:
-    """Write a file's bytes to `path`; its name."""
+def _write(path: str, made: Made) -> str:
+    """Write a file's bytes to `path`; its name. Paths of very many files are texts: to take a Path
+    to pieces and put it together took as long as to write a small file."""
     try:
         with _new(path) as file:
             for part in made.parts:
@@ -188,22 +189,22 @@ def _write(path: Path, made: Made) -> str:
     return made.name
 
 
-def _new(path: Path) -> BinaryIO:
+def _new(path: str) -> BinaryIO:
     """A new file; its folder is there already for all but the first."""
     try:
-        return path.open("wb")
+        return open(path, "wb")
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("wb")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return open(path, "wb")
 
 
-def _sync_all(draft: Path, written: Sequence[Path]) -> None:
+def _sync_all(draft: Path, written: Sequence[str]) -> None:
     """Make the bytes of all these files durable.
 
     A hundred thousand documents one by one take minutes, although nearly nothing is left to write
     after the first: every one waits for the disk's own memory.
     """
-    alone = [path for path in written if path.parent == draft]
+    alone = [path for path in written if os.path.dirname(path) == str(draft)]
     if len(written) > len(alone) or len(written) > FEW:
         if not _sync_filesystem(draft):
             alone = list(written)
@@ -232,7 +233,7 @@ def _sync_filesystem(folder: Path) -> bool:
     return True
 
 
-def _sync(path: Path) -> None:
+def _sync(path: Path | str) -> None:
     """Make a file's bytes, or the names in a folder, durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -243,7 +244,7 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _unwritten(path: Path, why: OSError) -> Unwritten:
+def _unwritten(path: Path | str, why: OSError) -> Unwritten:
     return Unwritten(
         f"{path}: cannot be written: {why.strerror}",
         "The run is in the book; run the same command again and it writes its files.",

@@ -20,7 +20,7 @@ from commission_engine.problems import UsageError
 from commission_engine.publish import text
 from commission_engine.publish.documents import document_rows
 from commission_engine.statements.gather import Settlement
-from commission_engine.statements.privacy import Privacy, chosen, plain_name, plain_text
+from commission_engine.statements.privacy import DIRECT, Privacy, chosen, plain_name, plain_text
 from commission_engine.statements.references import found_statement, references
 
 EARNED, REVERSED, ADJUSTED, RETURNED = (
@@ -279,9 +279,12 @@ def _unpaid(settlement: Settlement, row: Mapping[str, Any], minimum: int, status
 def _lines_by_account(rows: pl.DataFrame) -> dict[tuple[str, str], list[tuple[Line, bool]]]:
     """By affiliate and currency the lines, each with whether its person is called by name."""
     found: dict[tuple[str, str], list[tuple[Line, bool]]] = {}
-    told = rows.select(*_ACCOUNT, pl.col("by_name").fill_null(value=False), *_line_of_a_row())
-    for affiliate_id, currency, by_name, *line in told.iter_rows():
-        found.setdefault((affiliate_id, currency), []).append((Line(*line), by_name))
+    by_name = rows["by_name"].fill_null(value=False).to_list()
+    whose = zip(*(rows[name].to_list() for name in _ACCOUNT), strict=True)
+    values = (each.to_list() for each in rows.select(_line_of_a_row()).get_columns())
+    lines = map(Line._make, zip(*values, strict=True))
+    for account, line, named in zip(whose, lines, by_name, strict=True):
+        found.setdefault(account, []).append((line, named))
     return found
 
 
@@ -357,7 +360,7 @@ def _named(rows: pl.DataFrame, privacy: Privacy, labels: Any) -> pl.DataFrame:
     """
     lines = rows.filter(pl.col("earner_id").is_not_null(), pl.col("level") > 0)
     pairs = lines.select(_PAIR).unique().sort(_PAIR)
-    names = labels(pairs["earner_id"].unique())
+    names = labels(pairs.filter(pl.col("level") == DIRECT)["earner_id"].unique())
     shown = [chosen(names.get(e), level) for e, level in pairs.select(_PAIR[1:]).iter_rows()]
     hidden = privacy.hidden(pairs["affiliate_id"], pairs["earner_id"])
     found = pairs.with_columns(pl.Series("name", shown, dtype=pl.String), hidden=hidden)

@@ -18,7 +18,7 @@ from commission_engine.statements.fonts import (
     width,
 )
 from commission_engine.statements.look import Look
-from commission_engine.statements.page import Account, Page, Table, page_of
+from commission_engine.statements.page import Account, Page, Row, Table, page_of
 
 _FORM = Path(__file__).with_name("page.typ")
 _STANDARD = "ua-1"
@@ -102,26 +102,29 @@ def _account(account: Account) -> dict[str, Any]:
     return {
         "heading": account.heading,
         "headline": [printable(each) for each in account.headline],
-        "summary": [
-            {"cells": [printable(c) for c in row.cells], "strong": row.strong}
-            for row in account.summary
-        ],
+        "summary": [_sum(row) for row in account.summary],
         "notes": [printable(each) for each in account.notes],
         "tables": [_table(each) for each in account.tables],
     }
+
+
+def _sum(row: Row) -> dict[str, Any]:
+    cells = [printable(each) for each in row.cells]
+    low = _in_one_line(cells, _SUMS, strong=row.strong)
+    return {"cells": cells, "strong": row.strong, "low": low}
 
 
 def _table(table: Table) -> dict[str, Any]:
     told = [_broken if column.key in _OTHERS_TEXT else printable for column in table.columns]
     wide = [_width(place, table) for place in range(len(table.columns))]
     small = table.key == _SMALL
-    fits = _Fits(wide, _SMALL_SHEET if small else _SHEET)
+    room = _room(wide, small=small)
     rows = [[say(c) for say, c in zip(told, row.cells, strict=True)] for row in table.rows]
     labels = [column.label for column in table.columns]
     return {
         "title": table.title,
         "small": small,
-        "low": fits.in_one_line(labels, strong=False),
+        "low": _in_one_line(labels, room, strong=False),
         "columns": [
             {"label": column.label, "right": column.right, "wide": width_}
             for column, width_ in zip(table.columns, wide, strict=True)
@@ -130,7 +133,7 @@ def _table(table: Table) -> dict[str, Any]:
             {
                 "cells": cells,
                 "strong": row.strong,
-                "low": fits.in_one_line(cells, strong=row.strong),
+                "low": _in_one_line(cells, room, strong=row.strong),
             }
             for cells, row in zip(rows, table.rows, strict=True)
         ],
@@ -146,24 +149,28 @@ _BESIDE, _SMALL_BESIDE = 730, 870
 """What a column has beside its text, 6.5 pt."""
 
 
-class _Fits:
+_SUMS = (18_000, 11_500)
+"""How wide the two columns of sums are, less a little: 62 and 40 mm of 9 pt."""
+
+
+def _room(wide: Sequence[int], *, small: bool) -> list[int]:
+    """What each column of a table has for its text, where these are to be so wide (see `_width`):
+    the one that takes what is left has that, less a little."""
+    sheet, beside = (_SMALL_SHEET, _SMALL_BESIDE) if small else (_SHEET, _BESIDE)
+    given = sum(each * 102 // 100 + beside for each in wide if each)
+    return [each or (sheet - given - beside) * 100 // 105 for each in wide]
+
+
+def _in_one_line(cells: Sequence[str], room: Sequence[int], *, strong: bool) -> bool:
     """Whether all cells of a row have one line. Such a row is as high as a line is: to find that
-    out the typesetter would lay out each of its cells once more, a fifth of all that it does."""
-
-    def __init__(self, wide: Sequence[int], sheet: int) -> None:
-        beside = _SMALL_BESIDE if sheet == _SMALL_SHEET else _BESIDE
-        given = sum(each * 102 // 100 + beside for each in wide if each)
-        rest = (sheet - given - beside) * 100 // 105
-        self._room = [each or rest for each in wide]
-
-    def in_one_line(self, cells: Sequence[str], *, strong: bool) -> bool:
-        return all(
-            in_first_font(cell) and _as_set(cell, strong) <= room
-            for cell, room in zip(cells, self._room, strict=True)
-        )
+    out the typesetter would lay out each of its cells once more, a quarter of all that it does."""
+    return all(
+        in_first_font(cell) and _as_set(cell, strong=strong) <= most
+        for cell, most in zip(cells, room, strict=True)
+    )
 
 
-def _as_set(text: str, strong: bool) -> int:
+def _as_set(text: str, *, strong: bool) -> int:
     """How wide a text is, in thousandths of an em."""
     return width(text) * 11 // 10 if strong else width(text)
 
@@ -176,8 +183,8 @@ def _width(place: int, table: Table) -> int:
     if column.key == _TAKES_THE_REST.get(table.key, "note"):
         return 0
     strong = any(row.strong for row in table.rows)
-    widest = max(_as_set(each, strong) for each in {row.cells[place] for row in table.rows})
-    widest = max(widest, _as_set(column.label, strong))
+    widest = max(_as_set(each, strong=strong) for each in {row.cells[place] for row in table.rows})
+    widest = max(widest, _as_set(column.label, strong=strong))
     return min(widest, _WIDEST_NAME) if column.key == "name" else widest
 
 

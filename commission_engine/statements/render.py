@@ -1,11 +1,13 @@
 """Statements of one settlement as files: in several processes, in the order of affiliates' ids."""
 
+import gc
 import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from threading import Thread
@@ -32,8 +34,11 @@ _WRITE: dict[str, Callable[[Page, Look], bytes]] = {
     "pdf": pdf_of,
 }
 
-AT_ONCE = {"html": 1_500, "pdf": 40}
-"""Statements that a process is given at a time; of several formats the fewest."""
+AT_ONCE = {"html": 1_500, "pdf": 160}
+"""Statements that a process is given at a time at most; of several formats the fewest."""
+
+TURNS = 4
+"""How often each process is given some, at least."""
 
 ALONE = {"html": 10_000, "pdf": 100}
 """Up to so many are made in this process: to start others takes seconds of computing."""
@@ -58,11 +63,12 @@ def rendered(wanted: Wanted, readers: Sequence[str], workers: int | None = None)
     `workers` is how many processes make them, by default as many as there are cores. The bytes are
     the same for any number.
     """
-    size = min(AT_ONCE[each] for each in wanted.formats)
-    parts = [readers[start : start + size] for start in range(0, len(readers), size)]
     if workers is None:
         few = min(ALONE[each] for each in wanted.formats)
         workers = 1 if len(readers) <= few else os.cpu_count() or 1
+    turns = -(-len(readers) // (workers * TURNS))  # so that all have done at the same time
+    size = max(1, min(turns, *(AT_ONCE[each] for each in wanted.formats)))
+    parts = [readers[start : start + size] for start in range(0, len(readers), size)]
     made = _here(wanted, parts) if workers == 1 else _in_processes(wanted, parts, workers)
     for files in made:
         for name, content in files:
@@ -109,6 +115,8 @@ def _begin() -> None:
     """In a new process: signals are for the one that has started it, whose end is ours."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    # The typesetter's own threads would only wait for each other beside other processes.
+    os.environ.setdefault("RAYON_NUM_THREADS", "1")
     Thread(target=_end_with_the_parent, daemon=True).start()
 
 
@@ -121,7 +129,7 @@ def _end_with_the_parent() -> None:
 
 def files_of(wanted: Wanted, readers: Sequence[str]) -> Files:
     """The files of these affiliates' statements, in this process."""
-    with reading(connect(wanted.url)) as connection:
+    with _collecting_later(), reading(connect(wanted.url)) as connection:
         store = where_kept(connection, wanted.kept_in)
         settlement = Settlement.of(connection, wanted.day, store)
         asked = pl.Series(readers, dtype=pl.String)
@@ -130,6 +138,19 @@ def files_of(wanted: Wanted, readers: Sequence[str]) -> Files:
             for content in contents(settlement, asked, wanted.privacy)
             for file in _files(wanted, content)
         ]
+
+
+@contextmanager
+def _collecting_later() -> Iterator[None]:
+    """Garbage is looked for at the end: on the way a third of the time went into finding none."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+        gc.collect()
 
 
 def _files(wanted: Wanted, content: StatementContent) -> Iterator[tuple[str, bytes]]:
