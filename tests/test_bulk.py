@@ -338,7 +338,7 @@ def test_a_first_import_of_many_rows_is_as_one_of_few(
 
 
 def test_few_numbers_are_looked_up_one_by_one(sqlite_url: str) -> None:
-    """Whatever SQLite thinks of how many they are: by the whole key of the lines, not run by run."""
+    """Whatever SQLite thinks of their number: by the whole key of the lines, not run by run."""
     with reading(connect(sqlite_url)) as connection:
         with bulk.listed(connection, pl.Series([3, 1, 2])) as asked:
             query = sa.select(line.c.event).join_from(

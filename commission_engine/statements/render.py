@@ -40,7 +40,7 @@ AT_ONCE = {"html": 1_500, "pdf": 160}
 TURNS = 4
 """How often each process is given some, at least."""
 
-ALONE = {"html": 10_000, "pdf": 100}
+ALONE = {"html": 6_000, "pdf": 100}
 """Up to so many are made in this process: to start others takes seconds of computing."""
 
 
