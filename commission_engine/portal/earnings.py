@@ -18,7 +18,8 @@ MONTHS = 12
 
 
 def earnings(asked: Asked) -> Response:
-    """The last twelve months up to that of the last run, a chart and a table a currency."""
+    """The last twelve months up to that of the last run, from the first in which something was
+    earned; a chart and a table a currency."""
     last = readers.last_run(asked.book)
     if last is None:
         return page(asked, "earnings.html", charts=[], levels=LEVELS)
@@ -26,6 +27,8 @@ def earnings(asked: Asked) -> Response:
     store = asked.portal.lines(asked.book)
     first = day_of(date.fromisoformat(f"{months[0]}-01"))
     rows = totals(asked.book, store, asked.of.number, first, last)
+    begun = min(rows["month"].to_list(), default=months[0])
+    months = [each for each in months if each >= begun]
     return page(asked, "earnings.html", charts=_charts(rows, months), levels=LEVELS)
 
 

@@ -19,7 +19,8 @@ _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
 HTMX, HTMX_IN = "htmx.js", "static/django_htmx/htmx-2.min.js"
 FILES: Mapping[str, str] = {
-    "portal.css": "text/css; charset=utf-8", HTMX: "text/javascript; charset=utf-8",
+    "portal.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml",
+    HTMX: "text/javascript; charset=utf-8",
 }  # fmt: skip
 """What is served as it is, and its type."""
 
