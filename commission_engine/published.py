@@ -122,10 +122,17 @@ MISSING, ALTERED, NOT_KNOWN = "missing", "altered", "not known"
 
 
 def compared(
-    connection: Connection, run: runs.Run, out: Path, kept_in: str | None, notes: list[str]
+    connection: Connection,
+    run: runs.Run,
+    out: Path,
+    kept_in: str | None,
+    notes: list[str],
+    *,
+    anew: bool,
 ) -> Iterator[Compared]:
     """The run's files below `out` against the bytes that they are to have, made again from the
-    book; documents that cannot be made again here, against what the manifest says of them.
+    book; documents that are no CSV against what the manifest says of them, or made again too if all
+    is to be made `anew`.
 
     NOT_KNOWN is a manifest whose hash in the book is another than it is to have. What people
     should know goes into `notes`.
@@ -135,12 +142,15 @@ def compared(
         notes.append(f"{folder}: not there; `commission run --date` writes it again")
         return
     record, kept = record_of(connection, run.day, kept_in), runs.hashes(connection, run.day)
-    listed: dict[str, Any] = {}
-    if why := of_run.why_not_again(connection, run):
+    why = of_run.why_not_again(connection, run)
+    if why and anew:
         notes.append(f"{folder}: {why}; its documents were compared with its manifest alone")
+    listed: dict[str, Any] = {}
+    if (why or not anew) and of_run.has_papers(run):
         listed = _documents_listed(folder / MANIFEST, kept)
         yield from _by_hash(folder, listed)
-        if not listed:
+        if not listed and why:
+            # Not what the book knows, and what it is to be cannot be made.
             yield Compared(folder / MANIFEST, ALTERED)
             record = replace(record, rendered=lambda readers, formats: iter(()))
     for made in files(record, listed):

@@ -225,7 +225,9 @@ class _Comparison:
     def _files(self, out: Path) -> Iterator[Difference]:
         """The files below `out`; by now the book's rows are known to be what is computed again."""
         run = self._again.run
-        for path, fault in compared(self._connection, run, out, self._kept_in, self.notes):
+        for path, fault in compared(
+            self._connection, run, out, self._kept_in, self.notes, anew=True
+        ):
             if fault == NOT_KNOWN:
                 continue
             self.files += 1

@@ -277,7 +277,7 @@ def _files(
     connection: Connection, run: runs.Run, out: Path | None, kept_in: str | None, proof: Proof
 ) -> None:
     """The manifest against the bytes on the disk, and both against the book."""
-    for path, fault in compared(connection, run, out or Path(), kept_in, proof.notes):
+    for path, fault in compared(connection, run, out or Path(), kept_in, proof.notes, anew=False):
         if fault != NOT_KNOWN:
             proof.files += 1
         if fault:

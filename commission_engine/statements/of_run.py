@@ -19,6 +19,11 @@ from commission_engine.statements.stationery import Stationery
 ENDINGS = tuple(f".{each}" for each in FORMATS)
 
 
+def has_papers(run: Run) -> bool:
+    """Whether the run has documents that are no CSV."""
+    return "letterhead" in run.outputs
+
+
 def why_not_again(connection: Connection, run: Run) -> str:
     """Why the run's documents that are no CSV cannot be made again here; "" where they can, or
     where it has none."""
