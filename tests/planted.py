@@ -594,13 +594,13 @@ BUGS = (
         "rename before sync",
         FOLDER,
         "        _sync_all(self._aside, written)\n"
-        "        for inner in sorted({path.parent for path in written}):\n"
+        "        for inner in sorted({os.path.dirname(path) for path in written}):\n"
         "            _sync(inner)\n"
         "        self._aside.rename(self.folder)\n",
         "        self._aside.rename(self.folder)\n"
-        "        written = [self.folder / name for name in self._names]\n"
+        "        written = [os.path.join(self.folder, name) for name in self._names]\n"
         "        _sync_all(self.folder, written)\n"
-        "        for inner in sorted({path.parent for path in written}):\n"
+        "        for inner in sorted({os.path.dirname(path) for path in written}):\n"
         "            _sync(inner)\n",
         "tests/test_planted.py::test_a_folder_is_named_when_it_is_durable_and_then_so_is_its_name",
         "After a power failure a folder is there whose files are cut short.",

@@ -108,7 +108,7 @@ def test_two_to_eight_processes_do_the_same(sqlite_or_postgresql: str) -> None:
 
 
 def test_one_sleeps_past_its_lock(sqlite_or_postgresql: str) -> None:
-    many = series.of(3, 22)
+    many = series.of(4, 22)
     found = trials("crash_races", "sleep", "--trials", many, server=sqlite_or_postgresql)
     assert found["slept"] == many
     if sqlite_or_postgresql:

@@ -830,7 +830,7 @@ def test_documents_are_made_durable_one_by_one_where_the_system_cannot_at_once(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     durable = []
-    monkeypatch.setattr(folder, "_sync", lambda path: durable.append(path.name))
+    monkeypatch.setattr(folder, "_sync", lambda path: durable.append(Path(path).name))
     publish(two(), target)
     assert ("lines.csv" in durable, "st-1.csv" in durable) == (True, False)
     durable.clear()
@@ -841,7 +841,7 @@ def test_documents_are_made_durable_one_by_one_where_the_system_cannot_at_once(
 
 def test_many_files_are_made_durable_at_once(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     durable: list[str] = []
-    monkeypatch.setattr(folder, "_sync", lambda path: durable.append(path.name))
+    monkeypatch.setattr(folder, "_sync", lambda path: durable.append(Path(path).name))
     monkeypatch.setattr(folder, "FEW", 1)
     publish([Made("a", [b"a"]), Made("b", [b"b"])], target)
     assert {"a", "b"}.isdisjoint(durable)
