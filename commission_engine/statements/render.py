@@ -9,7 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
 
 import polars as pl
@@ -85,6 +85,7 @@ def _here(wanted: Wanted, parts: Sequence[Sequence[str]]) -> Iterator[Files]:
 
 def _in_processes(wanted: Wanted, parts: Sequence[Sequence[str]], workers: int) -> Iterator[Files]:
     """Part after part; no more are under way than are worth waiting for."""
+    others = set(active_children())
     with workers_of(min(workers, len(parts))) as pool:
         waiting: deque[Future[Files]] = deque()
         rest = iter(parts)
@@ -101,6 +102,11 @@ def _in_processes(wanted: Wanted, parts: Sequence[Sequence[str]], workers: int) 
                 "Nothing that is not whole was left behind. Run the command again, with --workers 1"
                 " if the machine has little memory.",
             ) from why
+        except BaseException:
+            # Whoever waits for the end of this is not to wait for what nobody wants any more.
+            for each in set(active_children()) - others:
+                each.kill()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
