@@ -19,8 +19,8 @@ def missing_extra(what: str) -> UsageError:
     """What to install where a package of the extra is missing."""
     return UsageError(
         f"{what} is not installed",
-        "Nothing was written. Install the extra: pip install 'commission-engine[pdf]', or ask for"
-        " --format html.",
+        "Nothing was written. Install the extra: pip install 'commission-engine[pdf]', or leave pdf"
+        " out of --format, or of the setting formats.",
     )
 
 
