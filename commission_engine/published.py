@@ -143,20 +143,20 @@ def compared(
         return
     record, kept = record_of(connection, run.day, kept_in), runs.hashes(connection, run.day)
     why = of_run.why_not_again(connection, run)
-    if why and anew:
-        notes.append(f"{folder}: {why}; its documents were compared with its manifest alone")
-    listed: dict[str, Any] = {}
+    listed: dict[str, Any] | None = {}
     if (why or not anew) and of_run.has_papers(run):
         listed = _documents_listed(folder / MANIFEST, kept)
-        yield from _by_hash(folder, listed)
-        if not listed and why:
+        yield from _by_hash(folder, listed or {})
+        if listed is None and why:
             # Not what the book knows, and what it is to be cannot be made.
             yield Compared(folder / MANIFEST, ALTERED)
             record = replace(record, rendered=lambda readers, formats: iter(()))
+    if why and anew and listed:
+        notes.append(f"{folder}: {why}; its documents were compared with its manifest alone")
     for made in files(record, listed):
         path = folder / made.name
         if made.name == MANIFEST:
-            if why and not listed:
+            if why and listed is None:
                 continue
             made = made._replace(parts=[*made.parts])
             if kept and sha256(b"".join(made.parts)).hexdigest() != kept[0]:
@@ -169,12 +169,12 @@ def compared(
 
 def _documents_listed(
     manifest: Path, kept: tuple[str, Mapping[str, str]] | None
-) -> dict[str, Mapping[str, Any]]:
-    """What the manifest says of documents that are no CSV; nothing where it is not the one that the
+) -> dict[str, Mapping[str, Any]] | None:
+    """What the manifest says of documents that are no CSV; None where it is not the one that the
     book knows."""
     content = manifest.read_bytes() if manifest.is_file() else b""
     if not content or (kept and sha256(content).hexdigest() != kept[0]):
-        return {}
+        return None
     said = json.loads(content)["files"]
     return {name: each for name, each in said.items() if name.endswith(of_run.ENDINGS)}
 

@@ -134,6 +134,19 @@ def test_what_cannot_be_made_again_is_compared_with_its_manifest(
     assert (rendered.code, f"not as the run has written them: {why}" in rendered.err) == (0, True)
 
 
+def test_a_run_that_pays_nobody_has_nothing_to_make_again(
+    shop: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMMISSION_DOCUMENTS", "paid")
+    (tmp_path / "shop" / "plan.toml").write_text(PLAN.replace('"day"', '"month"'), "utf-8")
+    ran(shop)
+    assert documents(tmp_path / "out") == {}
+    monkeypatch.setenv("COMMISSION_STATEMENTS_KEY", KEY)
+    assert "all agree" in shop("verify").out
+    again = shop("replay", DATE)
+    assert (again.code, again.err) == (0, "")
+
+
 def test_without_the_extra_nothing_is_run(
     shop: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
